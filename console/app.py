@@ -38,6 +38,7 @@ from console.directory.edit import edit_pages
 from console.directory.pages import directory_pages
 from console.directory.ready import ready_pages
 from console.directory.versions import version_pages
+from console.kept.dismissals import dismissal_pages
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
 from console.opt_outs.pages import opt_out_pages
@@ -88,6 +89,7 @@ def create_app(deps: Dependencies) -> Flask:
         unmanaged_pages,
         waiting_pages,
         conversation_pages,
+        dismissal_pages,
         deferred_pages,
         on_reply_of_many_pages,
         panel_parts_pages,

@@ -21,6 +21,7 @@ from console.request import address, person, supervision, words
 from domain.command_bodies.campaigns import CampaignCommand, OptIn, OptOut
 from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
+    Dismiss,
     Email,
     Recall,
     Rejection,
@@ -54,6 +55,7 @@ _Body = (
     Transfer
     | TransferOnReply
     | Release
+    | Dismiss
     | Recall
     | Email
     | SendMessage

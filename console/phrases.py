@@ -6,10 +6,11 @@ from typing import Literal
 
 from console.request import translated, words
 from console.words import catalogue
+from domain.command_bodies.parts import DismissedAs
 from domain.commands import Rejection
 from domain.contract.row import Row
-from domain.contract.texts import REASON_TEXTS, REJECTION_TEXTS, WEAKNESS_TEXTS, gettext_noop
-from domain.conversations.conversation import Owner
+from domain.contract.texts import DISMISSAL_TEXTS, REASON_TEXTS, REJECTION_TEXTS, WEAKNESS_TEXTS, gettext_noop
+from domain.conversations.conversation import Dismissed, Owner
 from domain.conversations.events import HistoryEntry
 from domain.conversations.reading.transcript import TranscriptItem
 from domain.conversations.reasons import Reason
@@ -129,6 +130,7 @@ _HISTORY = {
     "closed": gettext_noop("Closed."),
     "reopened": gettext_noop("Reopened: the customer had written."),
     "corrected": gettext_noop("It had been handled after all."),
+    "dismissed": gettext_noop("Dismissed by {actor}: {why}."),
     "customer_changed": gettext_noop("WhatsApp reported that the customer's number or user ID changed."),
     "mail.sent": gettext_noop("Email sent."),
     "mail.delivered": gettext_noop("Email delivered."),
@@ -154,6 +156,16 @@ _ACTORS = {
 def reason_short(reason: Reason | None) -> str:
     """The label of a reason, for a row."""
     return translated(REASON_TEXTS[reason].label) if reason else ""
+
+
+def dismissals() -> list[tuple[DismissedAs, str]]:
+    """The reasons for which conversations are dismissed, each with its label."""
+    return [(why, translated(label)) for why, label in DISMISSAL_TEXTS.items()]
+
+
+def dismissed_now(directory: Directory, dismissed: Dismissed) -> str:
+    """Why a conversation is dismissed, and by whom."""
+    return f"{translated(DISMISSAL_TEXTS[dismissed.why])} · {actor_name(directory, dismissed.by)}"
 
 
 def reason_sentence(reason: Reason | None) -> str:
@@ -253,6 +265,7 @@ def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
         reason=reason_sentence(event.reason),
         owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Someone")),
         actor=actor_name(directory, event.actor or ""),
+        why=translated(DISMISSAL_TEXTS[event.dismissed_as]) if event.dismissed_as else "",
     )
     return f"{sentence} “{event.note}”" if event.note else sentence
 
@@ -306,6 +319,9 @@ def command_notice(directory: Directory, command: RequestedCommand, row: Row | N
     detail = command.detail
     target = owner_name(directory, detail["kind"], detail["target"]) if "target" in detail else ""
     names = {"target": target, "to": ", ".join(detail.get("to", ())), "until": detail.get("until", "")}
+    if detail["what"] == "dismiss":
+        label = DISMISSAL_TEXTS[detail["why"]]
+        names["why"] = translated(label)
     request, result = _COMMANDS[detail["what"]]
     if command.outcome is None:
         return CommandNotice("pending", _filled(request, **names))
@@ -338,7 +354,7 @@ _NO_ROOM = {
     "no_agent_ready": gettext_noop("Not transferred: nobody in {target} is ready with a free slot."),
 }
 _UNDONE_BY_ITSELF: dict[str, Undo] = {"email": "mail", "send": "message", "on_reply": "promise", "opt_in": "opt_in"}
-_RECALLABLE = ("immediate", "exclusive", "take")
+_RECALLABLE = ("immediate", "exclusive", "take", "dismiss")
 _COMMANDS = {
     "immediate": (gettext_noop("Transfer to {target}:"), gettext_noop("Offered to {target}.")),
     "exclusive": (gettext_noop("Reserve for {target}:"), gettext_noop("Reserved for {target}.")),
@@ -355,6 +371,8 @@ _COMMANDS = {
     "park": (gettext_noop("Park until {until}:"), gettext_noop("Parked until {until}.")),
     "give_back": (gettext_noop("Give back:"), gettext_noop("Given back: it is on the list.")),
     "take_over": (gettext_noop("Take over:"), gettext_noop("It is yours.")),
+    "dismiss": (gettext_noop("Dismiss:"), gettext_noop("Dismissed: {why}.")),
+    "put_back": (gettext_noop("Put back on the list:"), gettext_noop("It is back on the list.")),
     "recall": (gettext_noop("Recall:"), gettext_noop("Recalled: it is back on the list.")),
     "email": (gettext_noop("Email to {to}:"), gettext_noop("Email to {to} will be sent shortly.")),
     "send": (gettext_noop("Message:"), gettext_noop("The message will be sent in a moment.")),

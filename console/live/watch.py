@@ -50,14 +50,14 @@ _ANY = UUID(int=0)
 
 class ListHeader(NamedTuple):
     """What is shown above a list. `address`: of the list as it is now, `newest_address`: with the newest first;
-    `totals`: active and closed conversations, None on the waiting list and for a search; `soon`: how many run out soon,
-    listed at `soon_address`; `lost`: how many were lost within a day, listed at `lost_address`; `new`: how many
-    conversations the list lacks; `moved`: it differs otherwise; `alive`: whether messages arrive; `trouble`: what is
-    wrong with sending, shown at the last two addresses."""
+    `totals`: active, closed and dismissed conversations, None on the waiting list and for a search; `soon`: how
+    many run out soon, listed at `soon_address`; `lost`: how many were lost within a day, listed at `lost_address`;
+    `new`: how many conversations the list lacks; `moved`: it differs otherwise; `alive`: whether messages arrive;
+    `trouble`: what is wrong with sending, shown at the last two addresses."""
 
     address: str
     newest_address: str
-    totals: tuple[int, int] | None
+    totals: tuple[int, int, int] | None
     soon: int
     soon_address: str
     lost: int
@@ -342,7 +342,7 @@ def _header(shown: WatchedList, now: ListState) -> ListHeader:
     found, _, soon, lost = now.counts[counted(which)]
     new = min(MAX_NEW + 1, now.tops[which].beyond(shown.newest, shown.rows))
     moved = not new and not which.words and _moved(shown, now, matching(which, found))
-    totals = None if which.words else (found["active"], found["closed"])
+    totals = None if which.words else (found["active"], found["closed"], found["dismissed"])
     return ListHeader(
         shown.address,
         shown.newest_address,

@@ -14,13 +14,14 @@ from psycopg import Connection
 from console import gate
 from console.commands import CommandRequest, body, hold_back, new_form, submit
 from console.dependencies import Dependencies
+from console.kept.dismissals import WHYS, dismissal
 from console.pages.bulk_results import results
 from console.pages.deferred.on_reply_of_many import MOST, SECOND_LOOK, on_reply_dialog
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, person, target, words
 from console.table.query import ListQuery
-from console.table.rows import row_view
+from console.table.rows import RowView, row_view
 from domain.commands import Email, Rejection, Transfer
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
@@ -31,8 +32,8 @@ from infra.postgres.lists.unmanaged import ListedConversation
 
 _NO_SLOT = {"user": Rejection.USER_AT_CAPACITY, "skillset": Rejection.NO_AGENT_READY}
 
-BulkAction = Literal["user", "skillset", "email"]
-_KINDS = ("user", "skillset", "email")
+BulkAction = Literal["user", "skillset", "email", "dismiss"]
+_KINDS = ("user", "skillset", "email", "dismiss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
             selection = _selected(conn, deps.directory(conn), kind)
         return _form(deps, kind, selection)
 
-    @pages.post("/bulk/<any(user, skillset, email):kind>")
+    @pages.post("/bulk/<any(user, skillset, email, dismiss):kind>")
     @gate.open_to("actions")
     def submit_all(kind: BulkAction) -> ResponseReturnValue:
         form = request.form.get("form", "")
@@ -70,7 +71,7 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
             return _form(deps, kind, selection, "no_recipient", 422)
-        requests = _mails(deps, able, batch) if kind == "email" else _transfers(able, kind, batch)
+        requests = _requests(deps, able, kind, batch)
         if (error := _error(deps, requests)) is not None:
             return _form(deps, kind, selection, error.reason, 422, error.recipients)
         if (unconfirmed := _unconfirmed(len(able))) is not None:
@@ -137,9 +138,29 @@ def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> 
     found = _matching(conn)
     lines = [row_view(row, directory) for row in found.rows]
     lines.sort(key=lambda each: each.of.window_ends_at)
-    able = [each for each in lines if kind == "email" or each.why_not is None]
-    unable = Counter(each.why_not for each in lines if each.why_not is not None and kind != "email")
+    hindrances = [_hindrance(each, kind) for each in lines]
+    able = [each for each, hindrance in zip(lines, hindrances, strict=True) if hindrance is None]
+    unable = Counter(hindrance for hindrance in hindrances if hindrance is not None)
     return BulkSelection([(each.of.id, each.of.version) for each in able], unable, found.cut, found.unsure)
+
+
+def _hindrance(line: RowView, kind: BulkAction) -> str | None:
+    """Why a conversation is left out; None: it is not."""
+    if kind == "email":
+        return None
+    if kind == "dismiss":
+        return None if line.state in ("active", "closed") else line.why
+    return line.why_not
+
+
+def _requests(
+    deps: Dependencies, able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str
+) -> list[CommandRequest]:
+    if kind == "email":
+        return _mails(deps, able, batch)
+    if kind == "dismiss":
+        return [dismissal(id_, version, batch) for id_, version in able]
+    return _transfers(able, kind, batch)
 
 
 def _able(deps: Dependencies, text: str) -> list[tuple[UUID, int]]:
@@ -215,7 +236,7 @@ def _form(
     faulty: Sequence[str] = (),
 ) -> ResponseReturnValue:
     with deps.connection() as conn:
-        options = recipient_options(deps, conn, deps.directory(conn), kind) if kind != "email" else []
+        options = recipient_options(deps, conn, deps.directory(conn), kind) if kind in ("user", "skillset") else []
     until = words().now + deps.terms.reservation
     mask = bool(deps.mailing and deps.mailing.policy.mask)
     return dialog(
@@ -232,11 +253,13 @@ def _form(
         form=request.form.get("form") or new_form(),
         chosen=request.form.get("to") or first_choice(options),
         mode=request.form.get("mode") or first_mode(options, until),
+        why=request.form.get("why") or WHYS[0],
         typed=request.form,
         masked="mask" in request.form if "subject" in request.form else mask,
         title={
             "user": gettext_noop("Transfer to a user"),
             "skillset": gettext_noop("Transfer to a skillset"),
             "email": gettext_noop("Send via email"),
+            "dismiss": gettext_noop("Dismiss"),
         }[kind],
     )

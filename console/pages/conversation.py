@@ -86,7 +86,8 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
             with deps.connection() as conn:
                 command = audit.requested_command(conn, str(undone))
             version = command.version if command is not None else version
-        return _submit(deps, CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall"))
+        what = "put_back" if "put_back" in request.args else "recall"
+        return _submit(deps, CommandRequest(body(Recall, conversation_id=id_, expected_version=version), what))
 
     @pages.post("/mails/<uuid:command_id>/recall")
     @gate.open_to("actions")

@@ -60,7 +60,11 @@ def download_list(deps: Dependencies, query: ListQuery, kind: str) -> ResponseRe
 
 def _filters(query: ListQuery, directory: Directory) -> list[str]:
     """What the list was filtered by, in words."""
-    status = {"active": gettext_noop("Active"), "closed": gettext_noop("Closed")}.get(query.status or "")
+    status = {
+        "active": gettext_noop("Active"),
+        "closed": gettext_noop("Closed"),
+        "dismissed": gettext_noop("Dismissed"),
+    }.get(query.status or "")
     number = query.number and (directory.number(query.number).name or query.number)
     answers = query.campaign and translated(gettext_noop("Only answers to the campaign"))
     found = (status and translated(status), phrases.reason_short(query.reason), number, answers, query.q)

@@ -30,12 +30,12 @@ from infra.postgres.lists.liveliness import has_conversations
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """What the list shows. `counts`: active and closed conversations; `soon`: how many run out soon;
+    """What the list shows. `counts`: active, closed and dismissed conversations; `soon`: how many run out soon;
     `lost`: how many were lost within a day; `total`: how many
     match, if known; `newest`: the newest row when the list was read, so that the stream can announce newer ones."""
 
     page: console_list.ConsolePage
-    counts: tuple[int, int]
+    counts: tuple[int, int, int]
     soon: int
     lost: int
     total: int | None
@@ -168,7 +168,7 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
         totals = console_list.found_counts(conn, seen.filter, found)
     return ListView(
         replace(found, rows=with_promises(conn, with_last_answers(conn, with_last_messages(conn, found.rows)))),
-        (totals["active"], totals["closed"]),
+        (totals["active"], totals["closed"], totals.get("dismissed", 0)),
         soon,
         lost,
         matching(seen.filter, totals),

@@ -27,7 +27,8 @@ URGENT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """The texts of one row. `state`: `active`, `closed`, or `gone` when it is no longer unmanaged. `said`: the
+    """The texts of one row. `state`: `active`, `closed`, `dismissed`, or `gone` when it is neither unmanaged
+    nor dismissed. `said`: the
     customer's last message; `line`: the name of the number that it was sent to. `why_not`: why nothing can be done with
     it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
     customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
@@ -37,7 +38,7 @@ class RowView:
 
     of: Row
     id: str
-    state: Literal["active", "closed", "gone"]
+    state: Literal["active", "closed", "dismissed", "gone"]
     name: str
     contact: str
     said: ShownMessage
@@ -61,7 +62,8 @@ def row_view(of: Row, directory: Directory) -> RowView:
     speech = words()
     left = of.window_ends_at - speech.now
     over = of.status == "closed" or left <= timedelta()
-    gone = of.reason is None
+    dismissed = of.dismissed
+    gone = of.reason is None and dismissed is None
     owner = of.owner
     recallable = gone and not over and owner is not None and owner.state != "accepted"
     if over:
@@ -73,12 +75,12 @@ def row_view(of: Row, directory: Directory) -> RowView:
     return RowView(
         of,
         id=str(of.id),
-        state="gone" if gone else "closed" if over else "active",
+        state="gone" if gone else "dismissed" if dismissed is not None else "closed" if over else "active",
         name=customer_name(of),
         contact=contact(of),
         said=_last_message(of),
         line=directory.number(of.phone_number_id).name or of.phone_number_id,
-        why=why_not or "" if gone else phrases.reason_short(of.reason),
+        why=why_not or "" if gone else _why(of, directory),
         why_not=why_not,
         ago=speech.ago(of.last_at),
         left=None if over else speech.left(of.window_ends_at),
@@ -91,6 +93,11 @@ def row_view(of: Row, directory: Directory) -> RowView:
         campaign=_campaign(of),
         mark=row_mark(of),
     )
+
+
+def _why(of: Row, directory: Directory) -> str:
+    dismissed = of.dismissed
+    return phrases.dismissed_now(directory, dismissed) if dismissed is not None else phrases.reason_short(of.reason)
 
 
 def _why_closed(of: Row) -> str:

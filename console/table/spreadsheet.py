@@ -77,6 +77,11 @@ def _texts() -> _Texts:
     )
 
 
+def _dismissed(line: _Line) -> str | None:
+    dismissed = line.row.dismissed
+    return phrases.dismissed_now(line.directory, dismissed) if dismissed is not None else None
+
+
 def _owner(line: _Line) -> str | None:
     owner = line.row.owner
     return phrases.owner_now(line.directory, owner) if owner else None
@@ -110,6 +115,11 @@ _COLUMNS = (
     _Column(gettext_noop("Number id"), 20, lambda line: line.row.phone_number_id),
     _Column(gettext_noop("Group"), 24, lambda line: line.row.group_id),
     _Column(gettext_noop("Last text by"), 24, lambda line: line.row.last_speaker),
+    _Column(gettext_noop("Dismissed"), 24, _dismissed),
+    _Column(
+        gettext_noop("Dismissed at"), 30, lambda line: line.row.dismissed and line.row.dismissed.ref.at, is_time=True
+    ),
+    _Column(gettext_noop("Note of the dismissal"), 40, lambda line: line.row.dismissed and line.row.dismissed.note),
 )
 """Further columns are added at the end: programs read the first ones by their place."""
 

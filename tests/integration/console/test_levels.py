@@ -28,7 +28,7 @@ OPEN = {
     "actions": "conversations.offer conversations.transfer_to conversations.take conversations.recall "
     "conversations.recall_mail conversations.email conversations.preview deferred.undo deferred.cancel deferred.offer "
     "deferred.promise on_reply_of_many.next_step bulk.preview_selection bulk.submit_all bulk.preview "
-    "bulk_results.show bulk_results.undo bulk_results.reserve",
+    "bulk_results.show bulk_results.undo bulk_results.reserve dismissals.ask dismissals.dismiss",
     "messages": "panel_parts.earlier media.received media.small media.sent mail_files.follow replies.show",
     "desk": "desk_live.stream desk.show desk.conversation desk.changes desk.keys desk.presence desk.here desk.alive "
     "desk.accept desk.decline desk.closing desk.close releases.show releases.hand_over releases.park "

@@ -1,0 +1,1 @@
+"""What people decide and keep about a conversation besides transferring it: dismissals, notes, tags, saved lists."""
