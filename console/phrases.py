@@ -7,7 +7,7 @@ from typing import Literal
 from console.request import translated, words
 from console.words import catalogue
 from domain.command_bodies.parts import DismissedAs
-from domain.commands import Rejection
+from domain.commands import RULE_ISSUER, Rejection
 from domain.contract.row import Row
 from domain.contract.texts import DISMISSAL_TEXTS, REASON_TEXTS, REJECTION_TEXTS, WEAKNESS_TEXTS, gettext_noop
 from domain.conversations.conversation import Dismissed, Owner
@@ -142,6 +142,12 @@ _HISTORY = {
 _EXPIRED = gettext_noop("Back on the list: nobody accepted in time.")
 _NO_REPLY = gettext_noop("The customer wrote again and had no reply in time: it is back on the list.")
 _UNANSWERED = gettext_noop("Back on the list: nobody answered in time.")
+_BY_RULE = {
+    "queued": gettext_noop("Queued for {owner} by {actor}."),
+    "reserved": gettext_noop("Reserved for {owner} by {actor}."),
+    "assigned": gettext_noop("Offered to {owner} by {actor}."),
+}
+"""What rules do is said with their name."""
 _CONTESTED = gettext_noop("{actor} accepted too; {owner} has it.")
 _ACTORS = {
     "customer": gettext_noop("the customer"),
@@ -204,8 +210,16 @@ def mail_trouble(reason: str | None) -> str:
 
 
 def user_name(directory: Directory, user: str) -> str:
-    """A user's name; the id of one that the directory does not have."""
+    """A user's name, or a rule's; the id of one that the directory does not have."""
+    if user.startswith(RULE_ISSUER):
+        return translated(gettext_noop("Rule %(name)s")) % {"name": rule_name(directory, user)}
     return directory.users[user].name if user in directory.users else user
+
+
+def rule_name(directory: Directory, issuer: str) -> str:
+    """The name of the rule that issued a command; the id of one that the directory does not have."""
+    id_ = issuer.removeprefix(RULE_ISSUER)
+    return next((rule.name for rule in directory.rules if rule.id == id_), id_)
 
 
 def owner_name(directory: Directory, kind: str, owner: str) -> str:
@@ -248,6 +262,8 @@ def actor_name(directory: Directory, actor: str) -> str:
         return translated(_ACTORS[actor])
     if actor.startswith("campaign:"):
         return translated(gettext_noop("the campaign %(name)s")) % {"name": actor.removeprefix("campaign:")}
+    if actor.startswith(RULE_ISSUER):
+        return translated(gettext_noop("the rule %(name)s")) % {"name": rule_name(directory, actor)}
     return user_name(directory, actor.removeprefix("agent:"))
 
 
@@ -260,8 +276,9 @@ def history_sentence(directory: Directory, event: HistoryEntry) -> str | None:
         return translated(ends.get(event.reason, _EXPIRED) if event.reason is not None else _EXPIRED)
     by_other = event.owner is not None and event.actor != f"agent:{event.owner[1]}"
     contested = event.event == "accepted" and event.actor.startswith("agent:") and by_other
+    by_rule = _BY_RULE if (event.actor or "").startswith(RULE_ISSUER) else {}
     sentence = _filled(
-        _CONTESTED if contested else _HISTORY[event.event],
+        _CONTESTED if contested else by_rule.get(event.event, _HISTORY[event.event]),
         reason=reason_sentence(event.reason),
         owner=owner_name(directory, *event.owner) if event.owner else translated(gettext_noop("Someone")),
         actor=actor_name(directory, event.actor or ""),

@@ -351,7 +351,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "removed_at), insert, update",
         "alarm_deliveries": "select, insert",
         "alarm_silences": "select, insert, update",
-        "alarms": "select, insert",
+        "alarms": "select, insert, update (ended_at)",
         "personal_alarms": "select, insert, update, delete",
         **dict.fromkeys(_STATISTICS, "select"),
         "campaign_file_chunks": "select, insert, update",

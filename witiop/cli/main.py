@@ -32,6 +32,7 @@ LAZY_COMMANDS = {
     "campaigns": "witiop.cli.campaigns.group:campaigns",
     "opt-outs": "witiop.cli.opt_outs:opt_outs",
     "alarms": "witiop.cli.alarms.group:alarms",
+    "rules": "witiop.cli.rules.group:rules",
     "prices": "witiop.cli.campaigns.prices:prices",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "stats": "witiop.cli.statistics.group:stats",

@@ -34,6 +34,7 @@ from witiop.exit_codes import NOT_REACHABLE, REFUSED
 from witiop.installation import Installation
 from witiop.operations.campaign_findings import campaign_findings
 from witiop.operations.findings import Finding
+from witiop.operations.rule_findings import rule_findings
 from witiop.operations.sending_findings import sending_findings
 from witiop.operations.statistics_findings import statistics_findings
 from witiop.settings import Settings
@@ -137,6 +138,7 @@ def _database(
     yield from sending_findings(database, settings)
     yield from campaign_findings(database)
     yield from statistics_findings(database)
+    yield from rule_findings(database)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
 

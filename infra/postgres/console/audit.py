@@ -37,6 +37,8 @@ AuditEvent = Literal[
     "recovery_code_used",
     "code_refused",
     "provider_refused",
+    "rules_stopped",
+    "rules_started",
 ]
 """Stored values. `asked`: a command was requested; `held_back`: one of a bulk action was not, because the free slots
 were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. `deleted_opened`: what the customer

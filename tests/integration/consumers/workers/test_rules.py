@@ -217,7 +217,7 @@ def test_rules_that_are_stopped_do_nothing_until_they_are_started(room: RuleRoom
     assert switch.stop(room.office.connection, "boss")
     assert not switch.stop(room.office.connection, "carla")
     assert room.run() == []
-    assert switch.start(room.office.connection)
+    assert switch.start(room.office.connection, "boss")
     assert room.run() == ["transfer"]
 
 

@@ -1,0 +1,1 @@
+"""Rescue rules on the command line."""
