@@ -2,22 +2,21 @@
 
 English here; these texts are the message ids of the catalogues."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from domain.alarms.texts import Translate
 from domain.contract.texts import DISMISSAL_TEXTS, REASON_TEXTS, gettext_noop
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from domain.rescue.acts import RuleAct
 from domain.rules.rule import ActionKind, Rule, RuleCondition, RuleTransfer
 
-
+_Translate = Callable[[str], str]
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 _BEFORE = gettext_noop("those who had them before")
 
 
-def rule_sentence(rule: Rule, directory: Directory, translate: Translate = str) -> str:
+def rule_sentence(rule: Rule, directory: Directory, translate: _Translate = str) -> str:
     """Returns a rule as a sentence."""
     conditions = [_filled(text, translate, values) for text, values in _conditions(rule.when, directory, translate)]
     actions = _and(action_words(rule, directory, translate), translate)
@@ -25,12 +24,12 @@ def rule_sentence(rule: Rule, directory: Directory, translate: Translate = str) 
     return _filled(gettext_noop("When a customer {when}: {actions}."), translate, {"when": when, "actions": actions})
 
 
-def action_words(rule: Rule, directory: Directory, translate: Translate = str) -> list[str]:
+def action_words(rule: Rule, directory: Directory, translate: _Translate = str) -> list[str]:
     """Returns what a rule does, one text for each action."""
     return [_filled(*_action(rule, action, directory, translate)) for action in rule.actions]
 
 
-def act_words(act: RuleAct, directory: Directory, translate: Translate = str) -> str:
+def act_words(act: RuleAct, directory: Directory, translate: _Translate = str) -> str:
     """Returns what a rule did, with whom it concerned: `Reserved for Sales`."""
     detail, name = act.detail, ""
     if act.action == "transfer":
@@ -54,7 +53,7 @@ def target_name(directory: Directory, kind: str, id_: str) -> str:
     return found.name if found is not None else id_
 
 
-def length_words(length: timedelta, translate: Translate = str) -> str:
+def length_words(length: timedelta, translate: _Translate = str) -> str:
     """Returns a length in whole hours where it has no minutes, else in minutes."""
     if length >= _HOUR and not length % _HOUR:
         return _filled(gettext_noop("{n} h"), translate, {"n": str(length // _HOUR)})
@@ -71,7 +70,7 @@ _CALLED = gettext_noop("Alarm to {name}")
 
 
 def _conditions(
-    when: RuleCondition, directory: Directory, translate: Translate
+    when: RuleCondition, directory: Directory, translate: _Translate
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
     if when.numbers:
         names = (directory.number(number).name or number for number in when.numbers)
@@ -109,8 +108,8 @@ RETURNING_TEXTS: Mapping[bool, str] = {
 
 
 def _action(
-    rule: Rule, action: ActionKind, directory: Directory, translate: Translate
-) -> tuple[str, Translate, Mapping[str, str]]:
+    rule: Rule, action: ActionKind, directory: Directory, translate: _Translate
+) -> tuple[str, _Translate, Mapping[str, str]]:
     if action == "transfer" and rule.transfer is not None:
         text = gettext_noop("offer them to {name}")
         if rule.transfer.mode == "exclusive":
@@ -131,7 +130,7 @@ def _action(
     return gettext_noop("send an alarm to {name}"), translate, {"name": rule.alarm or ""}
 
 
-def _transfer_name(transfer: RuleTransfer, directory: Directory, translate: Translate) -> str:
+def _transfer_name(transfer: RuleTransfer, directory: Directory, translate: _Translate) -> str:
     if transfer.user is not None:
         return target_name(directory, "user", transfer.user)
     if transfer.skillset is not None:
@@ -139,20 +138,20 @@ def _transfer_name(transfer: RuleTransfer, directory: Directory, translate: Tran
     return translate(_BEFORE)
 
 
-def _or(names: Iterable[str], translate: Translate) -> str:
+def _or(names: Iterable[str], translate: _Translate) -> str:
     return _joined(names, gettext_noop("{some} or {last}"), translate)
 
 
-def _and(names: Iterable[str], translate: Translate) -> str:
+def _and(names: Iterable[str], translate: _Translate) -> str:
     return _joined(names, gettext_noop("{some} and {last}"), translate)
 
 
-def _joined(names: Iterable[str], text: str, translate: Translate) -> str:
+def _joined(names: Iterable[str], text: str, translate: _Translate) -> str:
     *some, last = names
     return _filled(text, translate, {"some": ", ".join(some), "last": last}) if some else last
 
 
-def _filled(text: str, translate: Translate, values: Mapping[str, str]) -> str:
+def _filled(text: str, translate: _Translate, values: Mapping[str, str]) -> str:
     found = translate(text)
     for name, value in values.items():
         found = found.replace(f"{{{name}}}", value)
