@@ -12,8 +12,8 @@ from pydantic_core import to_json
 
 from consumers.changes.public_events import SOURCE
 from domain.campaigns.campaign import Campaign
-from domain.campaigns.content import send_of
 from domain.campaigns.document import CampaignEvent, campaign_document
+from domain.campaigns.plan.sends import send_of
 from domain.campaigns.recipients import campaign_send_id
 from domain.event_headers import event_headers
 from domain.facts import MessageStatus

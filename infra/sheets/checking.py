@@ -12,7 +12,7 @@ from domain.campaigns.files.cells import FileCell, cell_to_json
 from domain.campaigns.files.rows import CellReading, CheckedRow, RowRules
 from domain.command_bodies.campaigns import ColumnMapping
 from domain.sending.templates import Template
-from infra.sheets.phones import GoogleNumberingPlan, country_of
+from infra.phones.numbering import GoogleNumberingPlan, country_of_number
 from infra.sheets.rendering import cell_text, language_named
 from infra.sheets.rows import file_rows
 
@@ -78,7 +78,7 @@ def row_rules(mapping: ColumnMapping, templates: Sequence[Template], phone: str,
     """Returns the rules for the rows of a file. `phone`: of the business number, whose country is that of phones
     without one, unless the mapping has a country; `width`: columns of a text file. Dates are written in the language of
     a row's template."""
-    plan = GoogleNumberingPlan(mapping.country or country_of(phone))
+    plan = GoogleNumberingPlan(mapping.country or country_of_number(phone))
     return RowRules(mapping, templates, CellReading(plan, cell_text, language_named), width)
 
 

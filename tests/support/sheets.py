@@ -7,9 +7,11 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import openpyxl
+from pydantic_core import from_json, to_json
 
+from domain.campaigns.files.refusals import RefusedFile
 from infra.sheets.child import FileReader
-from infra.sheets.program import MEMORY
+from infra.sheets.program import MEMORY, serve
 
 _TYPES = (
     '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
@@ -76,8 +78,19 @@ def saved(made: openpyxl.Workbook) -> bytes:
     return file.getvalue()
 
 
-def described(content: bytes, memory: int = MEMORY) -> dict[str, Any]:
-    """Returns what the program reads in a file. Raises RefusedFile, ReaderKilled."""
+def described(content: bytes) -> dict[str, Any]:
+    """Returns what the program reads in a file; it runs in this process. Raises RefusedFile."""
+    request, out = to_json({"size": len(content)}) + b"\n", io.BytesIO()
+    serve(io.BytesIO(request + content), out)
+    head: dict[str, Any] = from_json(out.getvalue())
+    if "refused" in head:
+        raise RefusedFile(head["refused"], head["detail"])
+    return head
+
+
+def described_apart(content: bytes, memory: int = MEMORY) -> dict[str, Any]:
+    """Returns what the program reads in a file, in a process of its own with so many bytes of memory. Raises
+    RefusedFile, ReaderKilled."""
     with FileReader(len(content), [content], memory=memory) as reader:
         (frame,) = reader.frames()
     return dict(frame.head)

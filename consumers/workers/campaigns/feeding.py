@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from domain.campaigns.calendar import opening
 from domain.campaigns.campaign import Campaign, CampaignTemplate
-from domain.campaigns.content import send_of
+from domain.campaigns.plan.sends import send_of
 from domain.campaigns.recipients import CampaignRecipient
 from domain.sending.callback import SECRET_BYTES
 from domain.sending.sends import Send

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.campaigns.files.addresses import ReadAddress, read_address
 from domain.campaigns.files.cells import CellError, FileCell
 from domain.campaigns.recipients import ROW_PROBLEMS
-from infra.sheets.phones import GoogleNumberingPlan, country_of
+from infra.phones.numbering import GoogleNumberingPlan, country_of_number
 
 ITALY, BRITAIN, BRAZIL, NOWHERE = (GoogleNumberingPlan(country) for country in ("IT", "GB", "BR", None))
 
@@ -122,4 +122,4 @@ def test_a_number_and_a_text_of_the_same_digits_are_one_phone(national: int, pre
 )
 def test_a_business_number_has_a_country(phone: str, country: str | None) -> None:
     """Also the numbers that Meta gives for tests, which do not exist."""
-    assert country == country_of(phone)
+    assert country == country_of_number(phone)

@@ -1,12 +1,11 @@
-"""Phones of all countries, by Google's rules (phonenumberslite)."""
-
-from functools import lru_cache
+"""Phones as people write them, read by Google's rules for all countries (phonenumberslite)."""
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
 
 from domain.campaigns.files.addresses import NationalPhone
 from domain.phone_numbers import phone_as_written
+from infra.phones.countries import country_of
 
 _TELLING = 8
 _MOST_KINDS = 100_000
@@ -55,21 +54,11 @@ class GoogleNumberingPlan:
         return NationalPhone(whole, phonenumbers.is_valid_number(number))
 
 
-@lru_cache(maxsize=256)
-def country_of(phone: str) -> str | None:
+def country_of_number(phone: str) -> str | None:
     """Returns the country (ISO 3166) of a phone with a country code in any spelling, e.g. of a business number; None:
-    not known."""
+    not known. Numbers that do not exist have one too, such as those that Meta gives for tests."""
     written = phone_as_written(phone)
-    number = _parsed(written.digits) if written is not None else None
-    if number is None:
-        return None
-    return phonenumbers.region_code_for_number(number) or _main_country(number)
-
-
-def _main_country(number: PhoneNumber) -> str | None:
-    """Returns the country of a number that does not exist, such as those that Meta gives for tests."""
-    country = phonenumbers.region_code_for_country_code(number.country_code or 0)
-    return None if country in ("ZZ", "001") else country
+    return country_of("phone", written.digits) or None if written is not None else None
 
 
 def _parsed(digits: str) -> PhoneNumber | None:
