@@ -2,7 +2,7 @@
 The most urgent come first: if an immediate transfer has fewer free slots than conversations, they get them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, cast
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -24,15 +24,19 @@ from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.commands import Email, Rejection, Transfer
 from domain.contract.texts import gettext_noop
+from domain.conversations.conversation import OwnerKind
 from domain.directory import Directory
 from domain.ports import PublishFailed
 from infra.postgres.console import audit
+from infra.postgres.console.audit import RequestedCommand
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.unmanaged import ListedConversation
 
 _NO_SLOT = {"user": Rejection.USER_AT_CAPACITY, "skillset": Rejection.NO_AGENT_READY}
 
 BulkAction = Literal["user", "skillset", "email", "dismiss"]
+_Mode = Literal["immediate", "exclusive"]
+_RECIPIENTS: Mapping[BulkAction, OwnerKind] = {"user": "user", "skillset": "skillset"}
 _KINDS = ("user", "skillset", "email", "dismiss")
 
 
@@ -40,10 +44,11 @@ _KINDS = ("user", "skillset", "email", "dismiss")
 class BulkSelection:
     """The selected conversations. `able`: id and version of those that can be processed, the most urgent first;
     `unable`: how many cannot, by reason; `cut`: more match than can be processed at once; `unsure`: the search may have
-    missed some."""
+    missed some; `numbers`: that the customers wrote to."""
 
     able: Sequence[tuple[UUID, int]]
     unable: Counter[str] = field(default_factory=Counter)
+    numbers: Collection[str] = ()
     cut: bool = False
     unsure: bool = False
 
@@ -71,18 +76,24 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         batch = str(uuid5(NAMESPACE_OID, form))
         if not able:
             return _form(deps, kind, selection, "no_recipient", 422)
-        requests = _requests(deps, able, kind, batch)
+        mode = request.form.get("mode", "immediate")
+        at_once: _Mode = "exclusive" if mode == "exclusive" else "immediate"
+        requests = _requests(deps, able, kind, batch, at_once)
         if (error := _error(deps, requests)) is not None:
             return _form(deps, kind, selection, error.reason, 422, error.recipients)
         if (unconfirmed := _unconfirmed(len(able))) is not None:
             return _form(deps, kind, selection, unconfirmed, 422)
         with deps.connection() as conn:
             before = audit.requested_batch(conn, batch)
-        slots = sum(each.outcome != "held_back" for each in before) if before else _slots(deps, batch, requests)
-        if not before and requests[slots:]:
-            hold_back(deps, form, requests[slots:], batch, _NO_SLOT[kind])
+        reserves = mode == "split" and kind in _RECIPIENTS
+        slots = _sent(before, reserves) if before else _slots(deps, requests, 0 if reserves else len(requests))
+        now, rest = requests[:slots], requests[slots:]
+        if reserves:
+            now += _transfers(able[slots:], kind, batch, "exclusive")
+        elif rest and not before:
+            hold_back(deps, form, rest, batch, _NO_SLOT[kind])
         try:
-            submit(deps, form, requests[:slots], batch)
+            submit(deps, form, now, batch)
         except PublishFailed:
             return _form(deps, kind, selection, "kafka", 503)
         return results(deps, batch) if target() else redirect(url_for("bulk_results.show", batch=batch), 303)
@@ -141,7 +152,8 @@ def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> 
     hindrances = [_hindrance(each, kind) for each in lines]
     able = [each for each, hindrance in zip(lines, hindrances, strict=True) if hindrance is None]
     unable = Counter(hindrance for hindrance in hindrances if hindrance is not None)
-    return BulkSelection([(each.of.id, each.of.version) for each in able], unable, found.cut, found.unsure)
+    numbers = {each.of.phone_number_id for each in able}
+    return BulkSelection([(each.of.id, each.of.version) for each in able], unable, numbers, found.cut, found.unsure)
 
 
 def _hindrance(line: RowView, kind: BulkAction) -> str | None:
@@ -154,13 +166,13 @@ def _hindrance(line: RowView, kind: BulkAction) -> str | None:
 
 
 def _requests(
-    deps: Dependencies, able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str
+    deps: Dependencies, able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str, mode: _Mode
 ) -> list[CommandRequest]:
     if kind == "email":
         return _mails(deps, able, batch)
     if kind == "dismiss":
         return [dismissal(id_, version, batch) for id_, version in able]
-    return _transfers(able, kind, batch)
+    return _transfers(able, kind, batch, mode)
 
 
 def _able(deps: Dependencies, text: str) -> list[tuple[UUID, int]]:
@@ -176,9 +188,8 @@ def _able(deps: Dependencies, text: str) -> list[tuple[UUID, int]]:
     return found
 
 
-def _transfers(able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str) -> list[CommandRequest]:
+def _transfers(able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str, mode: _Mode) -> list[CommandRequest]:
     chosen = request.form.get("to", "")
-    mode = "exclusive" if request.form.get("mode") == "exclusive" else "immediate"
     if not chosen:
         return []
     to = {"kind": kind, "id": chosen}
@@ -200,17 +211,23 @@ def _mails(deps: Dependencies, able: Sequence[tuple[UUID, int]], batch: str) -> 
     return [CommandRequest(each, "email", {"to": list(each.to)}) for each in mails]
 
 
-def _slots(deps: Dependencies, batch: str, requests: Sequence[CommandRequest]) -> int:
-    """How many of the commands are sent: one for each free slot of an immediate transfer. All of them, if there is no
-    slot at all, which their results will say. Commands are processed in parallel, so the order in which they are sent
-    promises nothing."""
+def _sent(before: Sequence[RequestedCommand], reserves: bool) -> int:
+    """How many commands of a batch were sent as they are when it was requested first. `reserves`: the others were
+    reserved; else they were held back."""
+    return sum(each.detail["what"] != "exclusive" if reserves else each.outcome != "held_back" for each in before)
+
+
+def _slots(deps: Dependencies, requests: Sequence[CommandRequest], without: int) -> int:
+    """How many of the commands are sent as they are: one for each free slot of an immediate transfer; `without`: if
+    there is no slot at all. Commands are processed in parallel, so the order in which they are sent promises
+    nothing."""
     first = requests[0].body
     if not isinstance(first, Transfer) or first.mode != "immediate":
         return len(requests)
     with deps.connection() as conn:
         options = recipient_options(deps, conn, deps.directory(conn), first.target.kind)
     free = next((each.free for each in options if each.id == first.target.id and each.available), 0)
-    return free or len(requests)
+    return min(free, len(requests)) or without
 
 
 def _unconfirmed(n: int) -> str | None:
@@ -236,7 +253,8 @@ def _form(
     faulty: Sequence[str] = (),
 ) -> ResponseReturnValue:
     with deps.connection() as conn:
-        options = recipient_options(deps, conn, deps.directory(conn), kind) if kind in ("user", "skillset") else []
+        directory, to = deps.directory(conn), _RECIPIENTS.get(kind)
+        options = recipient_options(deps, conn, directory, to, selection.numbers) if to else []
     until = words().now + deps.terms.reservation
     mask = bool(deps.mailing and deps.mailing.policy.mask)
     return dialog(

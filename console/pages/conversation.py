@@ -160,7 +160,7 @@ def _transfer_form(
     with deps.connection() as conn:
         directory = deps.directory(conn)
         row = _row(conn, directory, id_)
-        options = recipient_options(deps, conn, directory, kind)
+        options = recipient_options(deps, conn, directory, kind, [row.of.phone_number_id])
     end = reservation_end(words().now + deps.terms.reservation, row.of.window_ends_at)
     until = end if end > words().now else None
     return dialog(

@@ -1,7 +1,7 @@
 """The users and skillsets that the transfer dialogs offer (manual fact S9)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -9,11 +9,12 @@ from typing import Any, Literal
 from psycopg import Connection
 
 from console.dependencies import Dependencies
-from console.request import words
+from console.request import person, words
 from console.words import folded
 from domain.conversations.conversation import OwnerKind
 from domain.directory import Directory
 from domain.routing.agents import next_agent
+from infra.postgres.console import audit
 from infra.postgres.conversations.agents import Agents
 from infra.postgres.lists.desk import waiting_for
 
@@ -63,10 +64,21 @@ def first_mode(options: Options, until: datetime | None) -> str:
 
 
 def recipient_options(
-    deps: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind
-) -> list[AgentOption] | list[SkillsetOption]:
-    """The users or the skillsets of a dialog, available ones first, then by name."""
-    return agent_options(deps, conn, directory) if kind == "user" else skillset_options(deps, conn, directory)
+    deps: Dependencies, conn: Connection[Any], directory: Directory, kind: OwnerKind, numbers: Collection[str] = ()
+) -> Options:
+    """The users or the skillsets of a dialog about conversations with these numbers: available ones first, then the
+    skillsets of the numbers' menus and their members, then whom the person chose last, then by name."""
+    of_menus = {each for number in numbers for each in directory.number(number).menu.values()}
+    last = audit.last_recipients(conn, person().name, kind)
+
+    def place(option: AgentOption | SkillsetOption) -> tuple[bool, bool, int]:
+        skillsets = directory.users[option.id].skillsets if isinstance(option, AgentOption) else (option.id,)
+        recency = last.index(option.id) if option.id in last else len(last)
+        return not option.available, of_menus.isdisjoint(skillsets), recency
+
+    if kind == "user":
+        return sorted(agent_options(deps, conn, directory), key=place)
+    return sorted(skillset_options(deps, conn, directory), key=place)
 
 
 def agent_options(deps: Dependencies, conn: Connection[Any], directory: Directory) -> list[AgentOption]:

@@ -78,6 +78,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             elsewhere=elsewhere,
             most_found=console_list.MANY_FOUND,
             endpoint="unmanaged.show",
+            several_numbers=len({*directory.numbers, *(row.phone_number_id for row in view.page.rows)}) > 1,
             soon_address=soon_address(query),
             lost_address=lost_address(query),
             seen=seen,

@@ -30,23 +30,27 @@ export function startRecipients() {
 function fit(form, wanted) {
   const to = form.querySelector("[name=to]:checked");
   const mode = (value) => form.querySelector(`[name=mode][value=${value}]`);
-  const immediate = mode("immediate"), exclusive = mode("exclusive");
+  const immediate = mode("immediate"), split = mode("split"), exclusive = mode("exclusive");
   if (!immediate?.closest(".opt").querySelector(".would-not")) return;  // nothing is refused when an answer is promised
   const free = to ? Number(to.dataset.free) : 0, possible = free > 0;
-  if (!wanted && to && !exclusive.disabled) (possible ? immediate : exclusive).checked = true;
+  const button = form.querySelector(".go[data-all]"), fewer = possible && free < Number(button?.dataset.all);
+  if (split) split.closest(".opt").hidden = !fewer;
+  if ((!wanted || (wanted === "split" && !fewer)) && to && !exclusive.disabled) {
+    (!possible ? exclusive : fewer && split ? split : immediate).checked = true;
+  }
   const option = immediate.closest(".opt");
   option.classList.toggle("refused", !possible);
   option.querySelector(".does").hidden = !possible;
   option.querySelector(".would-not").hidden = possible;
-  label(form.querySelector(".go[data-all]"), immediate.checked, free);
+  if (button) button.textContent = label(button, immediate.checked, split?.checked, free);
 }
 
 // What the button of a bulk action will do.
-function label(button, immediate, free) {
-  if (!button) return;
-  const { all: number, transfer, some, reserve } = button.dataset;
+function label(button, immediate, both, free) {
+  const { all: number, transfer, some, split, reserve } = button.dataset;
+  if (both) return split.replace("{free}", free).replace("{rest}", number - free);
   const fewer = free > 0 && free < Number(number);
-  button.textContent = !immediate ? reserve : fewer ? some.replace("{free}", free) : transfer;
+  return !immediate ? reserve : fewer ? some.replace("{free}", free) : transfer;
 }
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();

@@ -11,6 +11,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
+from domain.conversations.conversation import OwnerKind
+
 AuditEvent = Literal[
     "signed_in",
     "sign_in_refused",
@@ -144,6 +146,20 @@ def answer_counts(conn: Connection[Any], names: Collection[str]) -> dict[str, di
     ):
         found.setdefault(name, {})[request] = answered
     return found
+
+
+_MOST_LOOKED_AT = 200
+
+
+def last_recipients(conn: Connection[Any], name: str, kind: OwnerKind) -> list[str]:
+    """The users or skillsets to whom a person transferred last, the latest first: of their last 200 commands."""
+    found = conn.execute(
+        "select detail ->> 'target' from (select at, detail from console_audit where event = 'asked' and name = %s "
+        "order by at desc limit %s) as latest where detail ->> 'kind' = %s and detail ->> 'target' is not null "
+        "group by 1 order by max(at) desc",
+        (name, _MOST_LOOKED_AT, kind),
+    )
+    return [target for (target,) in found]
 
 
 def rejected_commands(conn: Connection[Any], ids: Collection[str]) -> set[str]:

@@ -10,11 +10,12 @@ import pytest
 from werkzeug.test import TestResponse
 
 from domain.commands import Command, Recall, Transfer, read_command
-from domain.directory import User
+from domain.directory import Skillset, User
 from domain.facts import AgentAccepted, AgentClosed, AgentMessage
 from infra.process.clock import utc_now
 from tests.support.console import BOSS, Browser, Console, OpenList, hidden, ids
 from tests.support.office import COMPANY, SECRET
+from tests.support.stories import NUMBER
 
 
 def transfer(row: object, browser: Browser, kind: str = "user", into: str | None = "dialog", **to: str) -> TestResponse:
@@ -55,7 +56,7 @@ def test_the_dialog_shows_users_with_their_state_and_free_slots(console: Console
 
 def outlook(page: str) -> list[str]:
     """The predicted outcomes of a dialog's options, in order."""
-    return [unescape(found) for found in re.findall(r'<small id="to-[a-z]+-\d+-now">([^<]+)</small>', page)]
+    return [unescape(found) for found in re.findall(r'<small id="to-[a-z]+-\d-\d+-now">([^<]+)</small>', page)]
 
 
 def test_the_dialog_predicts_the_outcome_for_each_user(console: Console, boss: Browser) -> None:
@@ -105,7 +106,33 @@ def test_a_dialog_finds_one_of_many_by_a_field_and_counts_as_people_do(console: 
     console.office.presence("a7", "ready")
     page = boss.get(f"/conversations/{row}/transfer/user", "dialog").text
     assert 'placeholder="Find a user"' in page
-    assert [f"Ada {n}" for n in (7, 1, 2, 3, 4, 5, 6, 10)] == re.findall(r'<b id="to-[a-z]+-\d+">([^<]+)', page)
+    assert [f"Ada {n}" for n in (7, 1, 2, 3, 4, 5, 6, 10)] == re.findall(r'<b id="to-[a-z]+-\d-\d+">([^<]+)', page)
+
+
+def test_the_number_s_own_skillsets_and_whom_one_chose_last_come_first_among_the_ready_and_the_others(
+    console: Console, boss: Browser
+) -> None:
+    teams = {each: Skillset(each, each.title()) for each in ("admin", "bikes", "cars", "sales", "support")}
+    number = replace(COMPANY.numbers[NUMBER], menu={"1": "sales"})
+    console.office.apply_directory(replace(COMPANY, skillsets=teams, numbers={NUMBER: number}))
+    console.office.presence("carla", "ready")
+
+    def shown(kind: str, row: object) -> list[str]:
+        page = boss.get(f"/conversations/{row}/transfer/{kind}", "dialog").text
+        groups = re.findall(r'<p class="of-group"[^>]*>([^<]+)</p>', page)
+        return groups + re.findall(r'<input type="radio" name="to" value="([^"]+)"', page)
+
+    first, second = console.office.customer_writes("x", "391"), console.office.customer_writes("x", "392")
+    assert ["Ready (1)", "Not available now (4)", "support", "sales", "admin", "bikes", "cars"] == shown(
+        "skillset", second
+    )
+    assert ["Ready (1)", "Not available now (2)", "carla", "anna", "ben"] == shown("user", second)
+    transfer(first, boss, "skillset", to="cars", mode="exclusive")
+    assert ["support", "sales", "cars", "admin", "bikes"] == shown("skillset", second)[2:]
+    transfer(first, boss, "skillset", to="bikes", mode="exclusive")
+    transfer(first, boss, to="ben", mode="exclusive")
+    assert ["support", "sales", "bikes", "cars", "admin"] == shown("skillset", second)[2:]
+    assert ["carla", "ben", "anna"] == shown("user", second)[2:]
 
 
 def test_a_window_that_closes_soon_leaves_no_time_for_a_reservation(console: Console, boss: Browser) -> None:

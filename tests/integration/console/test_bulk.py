@@ -44,8 +44,8 @@ def test_the_preview_predicts_how_many_each_recipient_would_be_offered(console: 
     for agent in ("anna", "ben"):
         console.office.presence(agent, "ready")
     users, teams = (look(boss, kind, rows).text for kind in ("user", "skillset"))
-    assert "the 2 most urgent can be offered immediately, the others stay here" in users
-    assert "the most urgent one can be offered immediately, the others stay here" in users
+    assert "the 2 most urgent can be offered immediately<" in users
+    assert "the most urgent one can be offered immediately<" in users
     assert "all can be offered immediately" in teams
 
 
@@ -120,6 +120,34 @@ def test_the_most_urgent_get_the_free_slots_and_the_rest_can_be_reserved(console
     assert [("applied", None)] * 3 == console.process_commands()
     assert ["3923", "3922", "393", "392", "391"] == offered(console)
     assert "<b>3</b> × Reserved for anna." in results(boss, reserved)
+
+
+def test_the_most_urgent_get_the_free_slots_and_the_rest_is_reserved_at_once(console: Console, boss: Browser) -> None:
+    """Also when the form is sent again: the same ones are reserved."""
+    rows = [console.office.customer_writes(phone=f"39{hours}", hours_ago=hours) for hours in (2, 23, 1, 22, 3)]
+    console.office.presence("anna", "ready")
+    page = look(boss, "user", rows).text
+    console.publisher.unreachable = True
+    assert 503 == boss.send(page, "dialog", to="anna", mode="split").status_code
+    console.publisher.unreachable = False
+    for _ in range(2):
+        answer = boss.send(page, "dialog", to="anna", mode="split").text
+        console.process_commands()
+    shown = results(boss, answer)
+    assert "5 done · 0 rejected · 0 pending" in shown
+    assert ("<b>2</b> × Offered to anna." in shown, "<b>3</b> × Reserved for anna." in shown) == (True, True)
+    states = console.office.rows("select wa_id, owner_state from conversations order by last_at")
+    assert [("3923", "a"), ("3922", "a"), ("393", "r"), ("392", "r"), ("391", "r")] == [
+        (*row.values(),) for row in states
+    ]
+
+
+def test_everything_is_reserved_at_once_if_the_last_slot_is_gone(console: Console, boss: Browser) -> None:
+    page = look(boss, "user", write(console, 2)).text
+    boss.send(page, "dialog", to="anna", mode="split")
+    assert [("applied", None)] * 2 == console.process_commands()
+    states = console.office.rows("select owner_state from conversations")
+    assert ["r", "r"] == [row["owner_state"] for row in states]
 
 
 def test_a_form_sent_again_gives_the_slots_to_the_same_conversations(console: Console, boss: Browser) -> None:

@@ -1,6 +1,7 @@
 """*Unmanaged conversations* as a page: manual facts S2, S5, S6, S7, and the filter bar."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 
 from domain.facts import AgentAccepted, Party
 from tests.support.console import Browser, Console, assets, ids
+from tests.support.office import COMPANY
 from tests.support.stories import NUMBER, FactMaker
 
 
@@ -79,6 +81,13 @@ def test_who_goes_on_from_a_link_that_somebody_sent_keeps_their_own_preferences(
     assert "/unmanaged?status=all&q=hello&order=newest&rows=10" == answer.location
     page = boss.get("/unmanaged").text
     assert (12, True, True) == (len(ids(page)), 'value="active" checked' in page, 'value="newest">' in page)
+
+
+def test_the_column_of_numbers_is_there_where_there_are_several(console: Console, boss: Browser) -> None:
+    console.office.customer_writes()
+    assert '<table role="table" id="list" aria-label' in boss.get("/unmanaged").text
+    console.office.apply_directory(replace(COMPANY, numbers={NUMBER: COMPANY.numbers[NUMBER]}))
+    assert '<table role="table" id="list" class="one-number" aria-label' in boss.get("/unmanaged").text
 
 
 def test_an_empty_list_says_what_there_is_instead(console: Console, boss: Browser) -> None:
