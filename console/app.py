@@ -17,6 +17,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
 from console.analytics.pages import analytics_pages
+from console.alarms.channels import channel_pages
+from console.alarms.line import health_line, line_pages, personal_told
+from console.alarms.pages import alarm_pages
+from console.alarms.personal import personal_pages
 from console.campaigns.history import history_pages
 from console.campaigns.new.check import check_pages
 from console.campaigns.new.heading import heading_pages
@@ -123,6 +127,10 @@ def create_app(deps: Dependencies) -> Flask:
         draft_pages,
         version_pages,
         ready_pages,
+        line_pages,
+        alarm_pages,
+        channel_pages,
+        personal_pages,
         _live_pages,
         _health_pages,
     ):
@@ -174,9 +182,12 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
             "analytics.css",
             "people.css",
             "directory.css",
+            "alarms.css",
             "print.css",
         ),
         person=lambda: g.get("person"),
+        health_line=partial(health_line, deps),
+        personal_told=partial(personal_told, deps),
         mails=deps.mailing is not None,
         sends=deps.sending.enabled,
     )

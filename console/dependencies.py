@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from console.downloads import Downloads
+from console.health import HealthCache
 from console.live.broadcast import Broadcaster
 from console.live.campaigns import OpenCampaignsState, WatchedCampaign
 from console.live.desk import OpenDesksState, WatchedDesk
@@ -52,7 +53,7 @@ class Dependencies:
     conversation is to be shown now that somebody writes to them; None: nobody is. `local_sign_in`: people sign in with
     passwords; `provider`: where else they sign in; `factor_levels`: on these levels they need a second factor.
     `secure`: browsers reach the console by https only. `proxies`: the number of reverse proxies that add to
-    X-Forwarded-For."""
+    X-Forwarded-For. `alarm_hosts`: hosts in a private network that alarms may be posted to."""
 
     pool: ConnectionPool[Connection[Any]]
     download_connection: Callable[[], Connection[Any]]
@@ -78,6 +79,8 @@ class Dependencies:
     secure: bool = False
     proxies: int = 0
     downloads: Downloads = field(default_factory=Downloads)
+    health: HealthCache = field(default_factory=HealthCache)
+    alarm_hosts: Collection[str] = ()
     metrics: ConsoleMetrics = field(default_factory=lambda: ConsoleMetrics(CollectorRegistry()))
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
     _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)

@@ -64,7 +64,7 @@ _POLICY = "; ".join(
 
 _OF_ONE = "/conversations/<uuid:id_>"
 """Where the addresses of one conversation begin."""
-_OWN_FORMS = ("account", "second_factor")
+_OWN_FORMS = ("account", "second_factor", "personal_alarms")
 """The blueprints of forms about nothing but the person's own account: of the others, who only reads sends none."""
 SignInStep = Literal["code", "password", "factor"]
 _STEPS: Mapping[SignInStep, Sequence[str]] = {

@@ -46,7 +46,7 @@ export function startLive({ showError }) {
       received();
       htmx.swap(document.body, event.data, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
       const active = byId("counts")?.dataset.active;
-      if (active) document.title = document.title.replace(/^\(\d+\)/, `(${active})`);
+      if (active) document.title = document.title.replace(/\(\d+\)/, `(${active})`);
     });
     source.addEventListener("open", (event) => {
       if (event.data === undefined) return;  // the EventSource's own event: the connection was opened

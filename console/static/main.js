@@ -1,5 +1,6 @@
 // Starts the parts of the page. Each module keeps its state to itself and is given the functions of the others that it
 // needs. Every page also works without script, one page per step.
+import { startAlarms } from "./alarms.js";
 import { startAnswer } from "./answer.js";
 import { startCountdown } from "./countdown.js";
 import { startDesk } from "./desk.js";
@@ -34,3 +35,4 @@ startQuick();
 startSaving();
 startUpload({ showError });
 startDesk({ connect, showError });
+startAlarms();

@@ -148,6 +148,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         factor_levels=settings.console_second_factor,
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
+        alarm_hosts=settings.alarm_private_hosts,
         proxies=settings.console_proxies,
         metrics=ConsoleMetrics(CollectorRegistry()),
     )
