@@ -16,11 +16,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import gate, phrases
-from console.analytics.pages import analytics_pages
 from console.alarms.channels import channel_pages
 from console.alarms.line import health_line, line_pages, personal_told
 from console.alarms.pages import alarm_pages
 from console.alarms.personal import personal_pages
+from console.analytics.pages import analytics_pages
 from console.campaigns.history import history_pages
 from console.campaigns.new.check import check_pages
 from console.campaigns.new.heading import heading_pages
