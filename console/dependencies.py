@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from console.downloads import Downloads
-from console.health import HealthCache
+from console.health.cache import HealthCache
 from console.live.broadcast import Broadcaster
 from console.live.campaigns import OpenCampaignsState, WatchedCampaign
 from console.live.desk import OpenDesksState, WatchedDesk

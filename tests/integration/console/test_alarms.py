@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from console.health import HealthCache
+from console.health.cache import HealthCache
 from domain.alarms.kinds import AlarmKind
 from infra.postgres.alarms.alarms import AlarmToRaise, end_alarm, raise_alarm
 from infra.postgres.alarms.judgements import store_judgement
