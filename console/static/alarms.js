@@ -41,7 +41,7 @@ export function startAlarms() {
     return Number(byId("health").dataset.count ?? 0);
   }
 
-  // Whoever changes the title writes its first part; the mark stands before it.
+  // Others change the title too; the mark is put before what they write.
   function showTitle() {
     const wanted = (count() ? `${count()} ⚠ · ` : "") + document.title.replace(MARK, "");
     if (document.title !== wanted) document.title = wanted;
