@@ -28,18 +28,17 @@ _HINTS: Mapping[HintCode, str] = {
     "user_without_skillset": gettext_noop("No skillset: only gets what is transferred by name."),
     "user_without_capacity": gettext_noop("May have 0 conversations: never gets any."),
 }
-_RETURNS = (
-    gettext_noop("%(num)s conversation of %(name)s goes back to the list."),
-    gettext_noop("%(num)s conversations of %(name)s go back to the list."),
-)
-_STAYS = (
-    gettext_noop("%(num)s conversation that %(name)s has answered stays as it is."),
-    gettext_noop("%(num)s conversations that %(name)s has answered stay as they are."),
-)
+
+_ALWAYS = {
+    True: gettext_noop("{name} is always open from now on."),
+    False: gettext_noop(
+        "{name} was always open; from now on it is closed outside of these hours, and on all other days."
+    ),
+}
 
 
 class ShownChange(NamedTuple):
-    """A change of a table. `rows`: field, before, after; `before` is None where there was nothing to replace."""
+    """A change of a table. `rows`: field, before, after; None: no value."""
 
     action: str
     kind: str
@@ -66,8 +65,8 @@ def shown_changes(changes: Iterable[TableChange]) -> list[ShownChange]:
             [
                 (
                     field_name(each.path, translated),
-                    None if change.action == "added" else value_text(each.before, translated),
-                    None if change.action == "removed" else value_text(each.after, translated),
+                    None if each.before is None else value_text(each.before, translated),
+                    None if each.after is None else value_text(each.after, translated),
                 )
                 for each in change.fields
             ],
@@ -111,7 +110,7 @@ def short_changes(changes: Sequence[Sequence[str]], changed: int, directory: Dir
 def text_diff(before: str, after: str) -> list[tuple[str, str]]:
     """The difference line by line: a sign (`-`, `+`, `@` or a blank) and the line."""
     found = unified_diff(before.splitlines(), after.splitlines(), n=_CONTEXT, lineterm="")
-    return [(line[:1], line[1:] if line[:1] != "@" else "") for line in islice(found, 2, MOST_LINES)]
+    return [(line[:1], line[1:] if line[:1] != "@" else "") for line in islice(found, 3, MOST_LINES)]
 
 
 def shown_hints(directory: Directory) -> list[ShownHint]:
@@ -124,10 +123,21 @@ def effects(conn: Connection[Any], changes: Sequence[TableChange], before: Direc
     removed = {kind: [c.id for c in changes if c.action == "removed" and c.kind == kind] for kind in KINDS}
     sentences = []
     for owned in owned_conversations(conn, removed["user"], removed["skillset"]):
-        for texts, n in ((_RETURNS, owned.returned), (_STAYS, owned.kept)):
-            if n:
-                text = words().ngettext(*texts, n)
-                sentences.append(text % {"num": words().number(n), "name": _name(before, owned.kind, owned.id)})
+        name = _name(before, owned.kind, owned.id)
+        if n := owned.returned:
+            text = words().ngettext(
+                "%(num)s conversation of %(name)s goes back to the list.",
+                "%(num)s conversations of %(name)s go back to the list.",
+                n,
+            )
+            sentences.append(text % {"num": words().number(n), "name": name})
+        if n := owned.kept:
+            text = words().ngettext(
+                "%(num)s conversation that %(name)s has answered stays as it is.",
+                "%(num)s conversations that %(name)s has answered stay as they are.",
+                n,
+            )
+            sentences.append(text % {"num": words().number(n), "name": name})
     for id_ in removed["user"]:
         sentences.append(
             _filled(
@@ -138,6 +148,10 @@ def effects(conn: Connection[Any], changes: Sequence[TableChange], before: Direc
     for id_ in removed["number"]:
         text = gettext_noop("{name} still receives messages, without menu and hours; its conversations stay.")
         sentences.append(_filled(text, name=_name(before, "number", id_)))
+    for id_, number in after.numbers.items():
+        earlier = before.numbers.get(id_)
+        if earlier and (earlier.hours is None) != (number.hours is None):
+            sentences.append(_filled(_ALWAYS[number.hours is None], name=_name(after, "number", id_)))
     for id_, user in after.users.items():
         known = before.users.get(id_)
         if known and user.max_conversations < known.max_conversations:

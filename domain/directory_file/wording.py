@@ -27,8 +27,8 @@ TEXT_KINDS: Mapping[str, str] = {
     "greeting": gettext_noop("Greeting"),
     "wrong_choice": gettext_noop("Answer to a wrong choice"),
     "out_of_hours": gettext_noop("Answer when it is closed"),
-    "opted_out": gettext_noop("Answer to who opts out"),
-    "opted_in": gettext_noop("Answer to who opts in again"),
+    "opted_out": gettext_noop("Answer to an opt-out"),
+    "opted_in": gettext_noop("Answer to an opt-in"),
 }
 _FIELDS: Mapping[str, str] = {
     "phone_number_id": gettext_noop("phone number ID"),
