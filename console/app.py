@@ -39,6 +39,7 @@ from console.desk.releases import release_pages
 from console.desk.replies import reply_pages
 from console.directory.drafts import draft_pages
 from console.directory.edit import edit_pages
+from console.directory.live import directory_live_pages
 from console.directory.pages import directory_pages
 from console.directory.ready import ready_pages
 from console.directory.versions import version_pages
@@ -124,6 +125,7 @@ def create_app(deps: Dependencies) -> Flask:
         recipient_pages,
         directory_pages,
         edit_pages,
+        directory_live_pages,
         draft_pages,
         version_pages,
         ready_pages,

@@ -16,6 +16,7 @@ from console.health.cache import HealthCache
 from console.live.broadcast import Broadcaster
 from console.live.campaigns import OpenCampaignsState, WatchedCampaign
 from console.live.desk import OpenDesksState, WatchedDesk
+from console.live.directory import OpenDirectoryState, WatchedDirectory
 from console.live.watch import ListState, WatchedList
 from console.metrics import ConsoleMetrics
 from console.request import person
@@ -65,6 +66,7 @@ class Dependencies:
     live: Broadcaster[WatchedList, ListState]
     desks: Broadcaster[WatchedDesk, OpenDesksState]
     campaigns: Broadcaster[WatchedCampaign, OpenCampaignsState]
+    directories: Broadcaster[WatchedDirectory, OpenDirectoryState]
     passwords: Passwords
     terms: RoutingPolicy = field(default_factory=RoutingPolicy)
     sessions: SessionTerms = field(default_factory=SessionTerms)

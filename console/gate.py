@@ -33,7 +33,7 @@ from infra.postgres.lists.supervised import supervised_among
 
 _TOKEN_BYTES, _LONGEST_TOKEN = 32, 64
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_LIVE = ("live", "desk_live", "campaigns_live")
+_LIVE = ("live", "desk_live", "campaigns_live", "directory_live")
 """The blueprints of the streams."""
 _FILES = "media"
 """The blueprint of the files that a page shows: a browser loads them by itself whenever a customer sends one."""

@@ -10,13 +10,13 @@ from psycopg import Connection
 
 from console.commands import CommandRequest, command_id, submit
 from console.dependencies import Dependencies
-from console.directory.forms import TableKind
+from console.directory.forms import KINDS, TableKind
 from console.request import person
 from domain.command_bodies.directory import ChangeDirectory
 from domain.directory import Directory
 from domain.directory_file.difference import Document, carry_over, document_of, key_of, plain
 from domain.directory_file.reader import DirectoryProblem, InvalidDirectory, directory_of
-from domain.directory_file.toml_text import directory_document, toml_text
+from domain.directory_file.toml_text import directory_document, directory_text, toml_text
 from infra.postgres import directory as stored
 from infra.postgres import directory_versions
 from infra.postgres.console import audit
@@ -100,10 +100,23 @@ def directory_in(text: str) -> Directory:
 
 def keep_draft(conn: Connection[Any], form: str, document: Document, base: int, note: str) -> UUID:
     """Stores a draft and returns its id. The same form with the same contents is the same draft."""
-    text = toml_text(plain(document))
+    text = _canonical(document)
     draft = uuid5(NAMESPACE_OID, f"{form} {person().name} {base} {note} {text}")
     directory_versions.store_draft(conn, draft, person().name, base, note, text)
     return draft
+
+
+def _canonical(document: Document) -> str:
+    """The text of a document as its version will have it, so that both are compared line by line; of one that is no
+    directory the text as it is."""
+    ordered = {
+        kind: sorted(tables, key=lambda table: str(table[key_of(kind)])) if kind in KINDS else tables
+        for kind, tables in plain(document).items()
+    }
+    try:
+        return directory_text(directory_of(ordered))
+    except InvalidDirectory:
+        return toml_text(ordered)
 
 
 def carry_over_draft(deps: Dependencies, conn: Connection[Any], draft: DirectoryDraft) -> tuple[UUID, bool]:

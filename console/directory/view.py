@@ -31,9 +31,7 @@ _HINTS: Mapping[HintCode, str] = {
 
 _ALWAYS = {
     True: gettext_noop("{name} is always open from now on."),
-    False: gettext_noop(
-        "{name} was always open; from now on it is closed outside of these hours, and on all other days."
-    ),
+    False: gettext_noop("{name} was always open; from now on it is closed outside of these hours."),
 }
 
 

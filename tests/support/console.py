@@ -22,6 +22,7 @@ from console.dependencies import Dependencies, MailComposition
 from console.live.broadcast import Broadcaster
 from console.live.campaigns import CampaignWatcher
 from console.live.desk import DeskWatcher
+from console.live.directory import DirectoryWatcher
 from console.live.watch import ListWatcher, WatchedList
 from console.metrics import ConsoleMetrics
 from domain.directory import Level
@@ -297,6 +298,10 @@ def open_console(dsn: str, **deps: Any) -> Iterator[Console]:
             ),
             "campaigns": Broadcaster(
                 lambda: ChangeHints(dsn), CampaignWatcher(connections.connection, SessionTerms()).look
+            ),
+            "directories": Broadcaster(
+                lambda: ChangeHints(dsn),
+                DirectoryWatcher(connections.connection, SessionTerms(), RoutingPolicy().presence_timeout).look,
             ),
             "passwords": QUICK,
             "sessions": SessionTerms(),

@@ -45,6 +45,11 @@ _CAMPAIGN_REFRESH_SECONDS = 2.0
 _CAMPAIGN_PAUSE_SECONDS = 1.0
 """The shortest time between two looks at campaigns: each message of one is a hint, and people read slower."""
 
+_DIRECTORY_REFRESH_SECONDS = 5.0
+"""How often open pages of the directory are at least looked after: a desk that falls silent gives no hint."""
+_DIRECTORY_PAUSE_SECONDS = 1.0
+"""The shortest time between two looks at who is ready: each conversation that changes is a hint."""
+
 
 def run_console(settings: Settings) -> None:
     """Runs the console: this process supervises the one that answers requests."""
@@ -78,6 +83,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
     from console.live.broadcast import Broadcaster
     from console.live.campaigns import CampaignWatcher
     from console.live.desk import DeskWatcher
+    from console.live.directory import DirectoryWatcher
     from console.live.watch import ListWatcher
     from console.metrics import ConsoleMetrics
     from console.sending.receipts import ShownTyping
@@ -107,7 +113,18 @@ def _console_worker(settings: Settings) -> "ServedApp":
         _CAMPAIGN_REFRESH_SECONDS,
         _CAMPAIGN_PAUSE_SECONDS,
     )
-    streams: dict[str, Broadcaster[Any, Any]] = {"live": live, "desks": desks, "campaigns": campaigns}
+    directories = Broadcaster(
+        lambda: ChangeHints(dsn),
+        DirectoryWatcher(connections.connection, sessions, routing.presence_timeout).look,
+        _DIRECTORY_REFRESH_SECONDS,
+        _DIRECTORY_PAUSE_SECONDS,
+    )
+    streams: dict[str, Broadcaster[Any, Any]] = {
+        "live": live,
+        "desks": desks,
+        "campaigns": campaigns,
+        "directories": directories,
+    }
     listeners = [threading.Thread(target=each.run, name=name, daemon=True) for name, each in streams.items()]
     for listener in listeners:
         listener.start()
@@ -136,6 +153,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         live=live,
         desks=desks,
         campaigns=campaigns,
+        directories=directories,
         passwords=Passwords(),
         terms=routing,
         sessions=sessions,

@@ -1,12 +1,13 @@
 """Who is ready: what each user says, has and waits for. Functions raise psycopg errors."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
+from domain.routing.agents import page_timeout
 from infra.postgres.conversations import columns
 
 _PER_QUEUE = 20
@@ -28,8 +29,9 @@ class RosterEntry(NamedTuple):
 
 
 _ENTRIES: LiteralString = """
-select u.id, p.reason, case when d.state = p.state then d.since else p.at end, coalesce(d.state = p.state, false),
-  coalesce(c.offers, 0), coalesce(c.accepted, 0), coalesce(c.answered, 0)
+select u.id, p.reason, case when d.state = p.state then d.since else p.at end as since,
+  coalesce(d.state = p.state, false) as on_page,
+  coalesce(c.offers, 0) as offers, coalesce(c.accepted, 0) as accepted, coalesce(c.answered, 0) as answered
 from users u
 left join agent_presence p on p.agent_id = u.id
 left join desk_presence d on d.agent_id = u.id
@@ -51,6 +53,24 @@ select {columns.READ_BACK} from (
       and owner_state not in ('a', 'x') limit %(limit)s) w)
 ) c
 """
+
+_MARK: LiteralString = f"""
+select md5(concat_ws('/', (select version from directory_version),
+  (select string_agg(concat_ws(' ', r.*, p.state, p.seen_at <= clock_timestamp() - %(timeout)s,
+    (select max(g.seen_at) <= clock_timestamp() - %(page)s from desk_pages g where g.agent_id = r.id and g.rings)),
+    ',' order by r.id) from ({_ENTRIES}) r left join agent_presence p on p.agent_id = r.id),
+  (select string_agg(concat_ws(' ', owner_id, n), ',' order by owner_id) from (
+    select owner_id, count(*) as n from conversations where status = 'a' and owner_state in ('q', 'r')
+    group by owner_id) w)))
+"""
+
+
+def roster_mark(conn: Connection[Any], timeout: timedelta) -> str:
+    """Returns a text that changes whenever what `roster` and presence say does, or how much waits for somebody.
+    `timeout`: see `RoutingPolicy`. O(active conversations that have an owner)."""
+    found = conn.execute(_MARK, {"timeout": timeout, "page": page_timeout(timeout)}).fetchone()
+    assert found is not None
+    return str(found[0])
 
 
 def roster(conn: Connection[Any]) -> dict[str, RosterEntry]:

@@ -9,12 +9,13 @@ from html import unescape
 import pytest
 from werkzeug.test import TestResponse
 
+from console.live.directory import DirectoryWatcher
 from consumers.changes.directory import apply_directory
 from domain.directory import Directory, Number, Opening, Skillset, User
 from domain.facts import AgentDeclined
 from infra.postgres import directory
 from infra.postgres.directory_versions import VersionOrigin, listed
-from tests.support.console import Browser, Console, hidden
+from tests.support.console import Browser, Console, OpenPage, hidden
 from tests.support.office import COMPANY
 from tests.support.stories import NUMBER
 
@@ -344,6 +345,28 @@ class TestWhoIsReady:
         assert 204 == boss.get(again, "ready").status_code
         console.office.presence("anna", "ready")
         assert 200 == boss.get(again, "ready").status_code
+
+    def test_an_open_page_is_told_of_every_change_and_of_nothing_else(self, console: Console, boss: Browser) -> None:
+        deps = console.deps
+        watcher = DirectoryWatcher(deps.pool.connection, deps.sessions, deps.terms.presence_timeout)
+        page = OpenPage(console, boss, "/directory/live", watcher.look)
+        assert "event: open" in (page.look() or "")
+        assert "" == page.look()
+        console.office.presence("anna", "ready")
+        assert "event: open" in (page.look() or "")
+        conversation = console.office.customer_writes()
+        assert "" == page.look()
+        console.office.results_of(console.office.transfer(conversation, "skillset", "support", "exclusive"))
+        assert "event: open" in (page.look() or "")
+        console.office.connection.execute("update agent_presence set seen_at = now() - interval '6 min'")
+        assert "event: open" in (page.look() or "")
+        draft = edits(boss, f"{USER}?id=anna", name="Anna Maria")
+        boss.send(draft)
+        console.process_commands()
+        told = page.look() or ""
+        assert ("event: open" in told, "event: results" in told) == (True, True)
+        boss.post("/sign-out")
+        assert page.look() is None
 
 
 @pytest.mark.parametrize("kind", ["number", "skillset", "user"])
