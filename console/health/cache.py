@@ -52,7 +52,7 @@ class HealthCache:
         try:
             with connect() as connection:
                 found = running_out_of(connection, name)
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
+        except (psycopg.Error, psycopg_pool.PoolTimeout):
             return known[1] if known is not None else 0
         self._counts[name] = self._clock(), found
         return found
@@ -66,6 +66,6 @@ class HealthCache:
         try:
             with connect() as connection:
                 return read_health(connection)
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
             log.warning("console.health_unknown", error=type(error).__name__)
             return None

@@ -122,6 +122,7 @@ _READS_LISTS = dict.fromkeys(
         "history",
         "identities",
         "identity_periods",
+        "inbound_rates",
         "graph_accounts",
         "graph_numbers",
         "import_problems",

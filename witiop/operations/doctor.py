@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 from psycopg import Connection
 
 from consumers.batches.starting import is_at
+from domain.alarms.conditions import MAIL_SECONDS, OUTBOX_SECONDS
 from domain.inbound.ses_events import IDENTITY_FEEDBACK, notice_id
 from infra.kafka import topics as kafka_topics
 from infra.kafka.config import KafkaConfig
@@ -32,6 +33,7 @@ from infra.postgres.migrations import SchemaIsNewer, pending
 from witiop import settings as all_settings
 from witiop.exit_codes import NOT_REACHABLE, REFUSED
 from witiop.installation import Installation
+from witiop.operations.alarm_findings import alarm_findings
 from witiop.operations.campaign_findings import campaign_findings
 from witiop.operations.findings import Finding
 from witiop.operations.rule_findings import rule_findings
@@ -44,7 +46,6 @@ OLDEST_POSTGRES = 18
 SKEW = timedelta(seconds=2)
 """Clocks may differ this much. The webhook compares senders' times with its own clock, the timer closes windows by the
 database's."""
-OUTBOX_SECONDS = 30
 OVERDUE_SECONDS = 60
 IDLE_SECONDS = 20
 """Consumers commit their positions every few seconds, also when no records arrive."""
@@ -141,6 +142,7 @@ def _database(
     yield from rule_findings(database)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
+    yield from alarm_findings(database)
 
 
 def _positions(
@@ -214,7 +216,7 @@ def _mails(database: Connection[Any]) -> Iterator[Finding]:
     if unknown:
         fix = "see witiop mails list --state unknown, and resend those that did not arrive with witiop mails resend"
         yield Finding("mails", f"it is unknown whether {unknown:,} of them were sent", fix)
-    if overdue > OVERDUE_SECONDS:
+    if overdue > MAIL_SECONDS:
         fix = "check that `witiop run mails` is running and reaches SES"
         yield Finding("mails", f"the oldest one due has been waiting for {overdue:.0f} s", fix)
 

@@ -1,20 +1,16 @@
 """What `witiop doctor` finds about sending to WhatsApp."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
 
+from domain.alarms.conditions import OUT_OF_DATE, SEND_SECONDS
 from infra.postgres.connections.clock import database_now
 from infra.postgres.sending import accounts, sends
 from witiop.operations.findings import Finding
 from witiop.settings import Settings
-
-WAITED_SECONDS = 60
-"""Sends that are due leave within a second; a number at its limit, or a pause of Meta's, takes longer."""
-OUT_OF_DATE = timedelta(hours=1)
-"""Templates are read every ten minutes."""
 
 
 def sending_findings(database: Connection[Any], settings: Settings) -> Iterator[Finding]:
@@ -28,7 +24,7 @@ def sending_findings(database: Connection[Any], settings: Settings) -> Iterator[
             fix = "set WITIOP_SENDING_ENABLED for the sender too, or recall them"
             yield Finding("messages", f"sending is off, and {standing.queued:,} wait", fix)
         return
-    if standing.waited_seconds > WAITED_SECONDS:
+    if standing.waited_seconds > SEND_SECONDS:
         fix = "check that `witiop run sender` is running, and see witiop numbers list for pauses"
         yield Finding("messages", f"the oldest one due has been waiting for {standing.waited_seconds:.0f} s", fix)
     if not settings.whatsapp_access_token.get_secret_value():

@@ -37,6 +37,7 @@ def installation(kafka: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
         postgres_dsn=database,
     )
     create_or_repair(from_settings.kafka_config(found), from_settings.topics(found), TopicSettings(1, 1))
+    _change(found, "insert into alarm_judge (judged_at) values (now() + interval '1 hour')")
     return found
 
 
@@ -266,6 +267,27 @@ def test_a_clock_is_wrong_when_the_round_trip_does_not_explain_the_difference(
     """The query was sent at NOW and answered a second later."""
     found = list(skew_findings("postgres", theirs, NOW, NOW + timedelta(seconds=1)))
     assert [finding.what for finding in found] == what
+
+
+def test_what_only_the_alarms_know_is_found_and_what_keeps_them_from_people(installation: Settings) -> None:
+    _change(
+        installation,
+        "update alarm_judge set judged_at = now() - interval '2 minutes'; "
+        "insert into alarms (kind, key, details, began_at) values "
+        "('silent_whatsapp', '', '{\"minutes\": 130}', now()), "
+        "('dead_letters', '', '{}', now()); "
+        "insert into alarm_channels (id, name, form, address, shown, secret, language, level, system, shows_customer, "
+        "actor, changed_at) select '00000000-0000-0000-0000-000000000001', 'team', 'text', 'https://x', 'x', '', 'en', "
+        "'amber', true, false, 'boss', now(); "
+        "insert into alarm_deliveries (alarm_id, channel_id, change, state, due_at, created_at, problem) "
+        "select id, '00000000-0000-0000-0000-000000000001', 'began', 'failed', now(), now(), 'http_404' from alarms "
+        "where kind = 'dead_letters'",
+    )
+    assert {
+        "nobody has looked for a minute or longer for troubles of this installation",
+        "Nothing has come from WhatsApp for 130 minutes during opening hours",
+        "a channel could not be told (http_404)",
+    } == {finding.what for finding in _findings(installation)}
 
 
 def test_what_workers_have_parked_is_found_by_worker_and_reason(installation: Settings) -> None:
