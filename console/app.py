@@ -56,6 +56,7 @@ from console.pages.panel_parts import panel_parts_pages
 from console.pages.sign_in import account_pages
 from console.pages.unmanaged import unmanaged_pages
 from console.pages.waiting import waiting_pages
+from console.people.audit_log import audit_log_pages
 from console.people.provider import provider_pages
 from console.people.second_factor import second_factor_pages
 from console.people.sign_ins import sign_in_pages
@@ -91,6 +92,7 @@ def create_app(deps: Dependencies) -> Flask:
         second_factor_pages,
         provider_pages,
         sign_in_pages,
+        audit_log_pages,
         unmanaged_pages,
         waiting_pages,
         conversation_pages,

@@ -1,8 +1,9 @@
 """Texts for people: reasons, rejections, events, and the results of commands."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from console.request import translated, words
 from console.words import catalogue
@@ -356,6 +357,14 @@ def command_notice(directory: Directory, command: RequestedCommand, row: Row | N
         result = gettext_noop("Offered to {owner} ({target}).")
         names["owner"] = user_name(directory, owner.id)
     return CommandNotice("done", _filled(result, **names), undo_of(command))
+
+
+def command_request(directory: Directory, detail: Mapping[str, Any]) -> str:
+    """What a command asked for, without its result. `detail`: of its entry in the audit log."""
+    target = owner_name(directory, detail["kind"], detail["target"]) if "target" in detail else ""
+    names = {"target": target, "to": ", ".join(detail.get("to", ())), "until": str(detail.get("until", ""))}
+    request, _ = _COMMANDS.get(str(detail.get("what")), (str(detail.get("what", "")), ""))
+    return _filled(request, **names).rstrip(":")
 
 
 def undo_of(command: RequestedCommand) -> Undo | None:

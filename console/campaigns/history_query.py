@@ -41,8 +41,8 @@ class HistoryQuery:
             state=state if state in (CAMPAIGN_STATES if which == "campaigns" else SEND_STATES) else "",
             number=cleaned(given.get("number")),
             q=cleaned(given.get("q")),
-            since=_day(given.get("since")),
-            until=_day(given.get("until")),
+            since=day(given.get("since")),
+            until=day(given.get("until")),
             rows=chosen_rows(given.get("rows")),
             after=cursor(given.get("after")),
         )
@@ -54,8 +54,8 @@ class HistoryQuery:
             (self.state,) if self.state else (),
             self.number or None,
             self.q,
-            _midnight(self.since) if self.since else None,
-            _midnight(self.until + timedelta(days=1)) if self.until and self.until < date.max else None,
+            midnight(self.since) if self.since else None,
+            midnight(self.until + timedelta(days=1)) if self.until and self.until < date.max else None,
         )
 
     @property
@@ -79,7 +79,7 @@ class HistoryQuery:
         return {name: value for name, value in found.items() if value}
 
 
-def _day(text: str | None) -> date | None:
+def day(text: str | None) -> date | None:
     try:
         found = date.fromisoformat(text) if text else None
     except ValueError:
@@ -87,5 +87,5 @@ def _day(text: str | None) -> date | None:
     return found if found and date(2000, 1, 1) <= found <= date(2200, 1, 1) else None
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), words().zone)

@@ -16,14 +16,13 @@ from console.dependencies import Dependencies
 from console.downloads import TooManyDownloads, disposition
 from console.pages.download import LONGEST_SECONDS
 from console.request import address, follow_with, keep_page, person, target, translated, words
-from console.table.spreadsheet import MAX_ROWS
+from console.table.spreadsheet import MAX_ROWS, TYPES
 from console.words import Words
 from domain.contract.texts import gettext_noop
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.sheets.workbook import Cell, Sheet, workbook
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _RETRY_AFTER_SECONDS = 30
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 
@@ -43,11 +42,14 @@ def download_workbook(
     return download_file(deps, name, lambda conn: workbook(sheet, within_bounds(rows, conn)), **audited)
 
 
-def download_file(deps: Dependencies, name: str, parts: PartsOf, **audited: object) -> ResponseReturnValue:
-    """The response with a workbook: 429 if the person has a download already, 503 if too many people have. `audited`:
-    what was downloaded, for the audit log, without customers' names and phones."""
+def download_file(
+    deps: Dependencies, name: str, parts: PartsOf, kind: str = "xlsx", /, **audited: object
+) -> ResponseReturnValue:
+    """The response with a file of a kind of `console.table.spreadsheet.TYPES`: 429 if the person has a download
+    already, 503 if too many people have. `audited`: what was downloaded, for the audit log, without customers' names
+    and phones."""
     if request.method == "HEAD":
-        return Response(b"", content_type=XLSX)
+        return Response(b"", content_type=TYPES[kind])
     try:
         download = deps.downloads.take(person().name)
     except TooManyDownloads as error:
@@ -55,12 +57,12 @@ def download_file(deps: Dependencies, name: str, parts: PartsOf, **audited: obje
         headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
         return keep_page(Response(page, 429 if error.own else 503, headers))
     with deps.connection() as conn:
-        audit.write(conn, [AuditEntry("downloaded", person().name, address(), detail={"kind": "xlsx", **audited})])
+        audit.write(conn, [AuditEntry("downloaded", person().name, address(), detail={"kind": kind, **audited})])
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the file outlives the request
     follow_with(partial(deps.downloads.stream, download, partial(_file, app, deps, parts, words())))
     name = _NOT_IN_NAMES.sub("-", f"{name}-{words().local(words().now):%Y-%m-%d-%H%M}")[:100].strip("-")
-    headers = {"Content-Disposition": disposition(f"{name}.xlsx"), "X-Accel-Buffering": "no"}
-    return Response(b"", content_type=XLSX, headers=headers)
+    headers = {"Content-Disposition": disposition(f"{name}.{kind}"), "X-Accel-Buffering": "no"}
+    return Response(b"", content_type=TYPES[kind], headers=headers)
 
 
 def _file(app: Flask, deps: Dependencies, parts: PartsOf, speech: Words) -> Generator[bytes, None, None]:

@@ -130,21 +130,22 @@ def spreadsheet(
     """The parts of a file of a kind of `TYPES`, in the language and time zone of the page. `title`: what is in it;
     `note`: returns a text for a last line, or None, after the rows were read."""
     if kind == "csv":
-        return _csv(_cells(rows, directory, note))
+        return csv_file(_titles(), _cells(rows, directory, note))
     columns = [(name, column.width) for name, column in zip(_titles(), _COLUMNS, strict=False)]
     columns += [(name, 16) for name in _titles()[len(_COLUMNS) :]]
     sheet = Sheet(translated(gettext_noop("Unmanaged conversations")), title, words().now, columns)
     return workbook(sheet, _cells(rows, directory, note))
 
 
-def _csv(lines: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    """UTF-8 with a byte order mark, as spreadsheet programs expect it. Cells are separated by semicolons in languages
-    whose decimal separator is a comma. A cell that would be a formula starts with an apostrophe."""
+def csv_file(titles: Sequence[str], lines: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """The parts of a file in CSV: UTF-8 with a byte order mark, as spreadsheet programs expect it. Cells are separated
+    by semicolons in languages whose decimal separator is a comma. A cell that would be a formula starts with an
+    apostrophe."""
     written = io.StringIO()
     delimiter = ";" if get_decimal_symbol(words().locale) == "," else ","
     writer = table.writer(written, lineterminator="\r\n", delimiter=delimiter)
     written.write("\ufeff")
-    writer.writerow(_titles())
+    writer.writerow(titles)
     for number, cells in enumerate(lines, 1):
         writer.writerow([_plain(cell) for cell in cells])
         if number % _ROWS_AT_ONCE == 0:

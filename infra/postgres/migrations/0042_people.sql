@@ -34,8 +34,8 @@ create table recovery_codes (
 );
 
 create index console_audit_at on console_audit (at desc, id desc);
-create index console_audit_name on console_audit (name, at desc, id desc);
+create index console_audit_name on console_audit (name, event, at desc, id desc);
 create index console_audit_event on console_audit (event, at desc, id desc);
 create index console_audit_of on console_audit (conversation_id, at desc, id desc) where conversation_id is not null;
-create index command_audit_at on command_audit (received_at desc, topic desc, partition desc, "offset" desc);
-create index command_audit_issuer on command_audit (issuer, received_at desc, topic desc, partition desc, "offset" desc);
+create index command_audit_at on command_audit (received_at desc, partition desc, "offset" desc);
+create index command_audit_issuer on command_audit (issuer, received_at desc, partition desc, "offset" desc);

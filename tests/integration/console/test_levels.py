@@ -23,8 +23,8 @@ OPEN = {
     "account.sign_out account.show account.change_words account.change_password unmanaged.home "
     "conversations.command answers.show answers.answer answers.keep_draft answers.recall answers.resolve "
     "send_templates.choose send_templates.send quick.show",
-    "lists": "unmanaged.show unmanaged.download waiting.show panel_parts.changes live.stream live.may",
-    "overview": "deferred.show sending.unknown sending.show_numbers",
+    "lists": "unmanaged.keys unmanaged.show unmanaged.download waiting.show panel_parts.changes live.stream live.may",
+    "overview": "analytics.show analytics.rows analytics.rows_file analytics.hours_file deferred.show sending.unknown sending.show_numbers",
     "actions": "conversations.offer conversations.transfer_to conversations.take conversations.recall "
     "conversations.recall_mail conversations.email conversations.preview deferred.undo deferred.cancel deferred.offer "
     "deferred.promise on_reply_of_many.next_step bulk.preview_selection bulk.submit_all bulk.preview "
@@ -33,7 +33,8 @@ OPEN = {
     "desk": "desk_live.stream desk.show desk.conversation desk.changes desk.keys desk.presence desk.here desk.alive "
     "desk.accept desk.decline desk.closing desk.close releases.show releases.hand_over releases.park "
     "releases.give_back releases.take_over choices.show choices.keep_quick choices.delete_quick",
-    "campaigns": "campaigns.history campaigns.history_file opt_outs.show opt_outs.download opt_outs.offer opt_outs.add "
+    "campaigns": "media.heading "
+    "campaigns.history campaigns.history_file opt_outs.show opt_outs.download opt_outs.offer opt_outs.add "
     "opt_outs.end opt_outs.undo new_campaign.show new_campaign.create new_campaign.count_customers "
     "new_campaign.example new_campaign.templates_file campaign_upload.whole campaign_upload.chunk "
     "campaign_upload.complete heading.whole heading.chunk heading.complete check.show check.problems_file check.again "
