@@ -24,7 +24,8 @@ OPEN = {
     "conversations.command answers.show answers.answer answers.keep_draft answers.recall answers.resolve "
     "send_templates.choose send_templates.send quick.show",
     "lists": "unmanaged.keys unmanaged.show unmanaged.download waiting.show panel_parts.changes live.stream live.may",
-    "overview": "analytics.show analytics.rows analytics.rows_file analytics.hours_file deferred.show sending.unknown sending.show_numbers",
+    "overview": "analytics.show analytics.rows analytics.rows_file analytics.hours_file "
+    "deferred.show sending.unknown sending.show_numbers",
     "actions": "conversations.offer conversations.transfer_to conversations.take conversations.recall "
     "conversations.recall_mail conversations.email conversations.preview deferred.undo deferred.cancel deferred.offer "
     "deferred.promise on_reply_of_many.next_step bulk.preview_selection bulk.submit_all bulk.preview "
