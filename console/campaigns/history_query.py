@@ -80,6 +80,7 @@ class HistoryQuery:
 
 
 def day(text: str | None) -> date | None:
+    """The day that an address names; None: it names none."""
     try:
         found = date.fromisoformat(text) if text else None
     except ValueError:
@@ -88,4 +89,5 @@ def day(text: str | None) -> date | None:
 
 
 def midnight(day: date) -> datetime:
+    """When a day begins in the time zone of the page."""
     return datetime.combine(day, time(), words().zone)

@@ -14,7 +14,7 @@ from domain.directory import Directory, Level
 from infra.one_time_codes import one_time_password
 from infra.postgres.console import audit, people, second_factors, sign_ins
 from infra.postgres.console.audit import AuditEntry, AuditEvent
-from infra.postgres.console.people import MOST_LISTED, ListedSignIn
+from infra.postgres.console.people import MOST_LISTED
 
 LONGEST_NAME, _LONGEST_SHOWN_NAME = 256, 200
 _OWN_LEVELS: tuple[Level, ...] = tuple(each for each in get_args(Level) if each != "agent")
@@ -230,12 +230,6 @@ def _person(
         directory=directory,
         in_directory=name in directory.users,
         is_self=name == person().name,
-        how=_how(found),
+        how=found.signs_in_with,
     )
     return page, status
-
-
-def _how(found: ListedSignIn) -> str:
-    if found.provider:
-        return "provider"
-    return "two_steps" if found.has_factor else "password"

@@ -1,7 +1,8 @@
 """`witiop users`: manages sign-ins to the console (interface.md). Passwords never appear on the command line."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -9,13 +10,18 @@ from witiop.cli.commands import operating_system_user
 from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
+    from collections.abc import Iterator
+
     from psycopg import Connection
 
-    from domain.directory import Level
+    from domain.directory import Directory, Level
     from infra.postgres.console.audit import AuditEvent
     from witiop.installation import Installation
 
 _LONGEST_NAME, _LONGEST_SHOWN_NAME, _LONGEST_LINE = 256, 200, 4096
+
+_LEVELS = ("tenant_administrator", "read_only", "campaign_manager", "supervisor")
+"""Those that a sign-in can have of its own; agents have theirs from the directory."""
 
 _FROM_STDIN = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it."
@@ -34,11 +40,21 @@ def users() -> None:
     is_flag=True,
     help="Create an administrator, who needs no entry in the directory and is never removed by it.",
 )
-@click.option("--shown-name", metavar="TEXT", help="Display name of an administrator.")
+@click.option("--level", type=click.Choice(_LEVELS), help="Create somebody with this level, as --administrator does.")
+@click.option("--skillset", "skillsets", metavar="ID", multiple=True, help="Skillset of a supervisor; repeatable.")
+@click.option("--provider", is_flag=True, help="They sign in at the OpenID provider, without a password here.")
+@click.option("--shown-name", metavar="TEXT", help="Display name of somebody who is not in the directory.")
 @_FROM_STDIN
 @click.pass_obj
 def create(
-    installation: "Installation", name: str, administrator: bool, shown_name: str | None, password_stdin: bool
+    installation: "Installation",
+    name: str,
+    administrator: bool,
+    level: "Level | None",
+    skillsets: tuple[str, ...],
+    provider: bool,
+    shown_name: str | None,
+    password_stdin: bool,
 ) -> None:
     """Let NAME sign in to the console.
 
@@ -55,19 +71,21 @@ def create(
         raise click.BadParameter(f"1 to {_LONGEST_SHOWN_NAME} characters on one line", param_hint="--shown-name")
     dsn = installation.postgres_dsn
     with connect(dsn, "cli", autocommit=True) as connection:
-        if not administrator and name not in directory.read(connection)[1].users:
+        company = directory.read(connection)[1]
+        level = "tenant_administrator" if administrator else level
+        own = _own_skillsets(level, skillsets, company)
+        if level is None and name not in company.users:
             raise CommandFailed(
-                f"the directory has no user {name}: use an id of the directory, or add --administrator",
+                f"the directory has no user {name}: use an id of the directory, or add --administrator or --level",
                 "user_unknown",
             )
         if sign_ins.password_of(connection, name) is not None:
             raise _already_exists(name)
-    hashed = Passwords().hash(_password(password_stdin, [name, shown_name or ""]))
+    hashed = None if provider else Passwords().hash(_password(password_stdin, [name, shown_name or ""]))
     with connect(dsn, "cli", autocommit=True) as connection, connection.transaction():
-        level: Level | None = "tenant_administrator" if administrator else None
-        if not people.create(connection, name, hashed, level=level, shown_name=shown_name):
+        if not people.create(connection, name, hashed, level=level, skillsets=own, shown_name=shown_name):
             raise _already_exists(name)
-        _audit(connection, "sign_in_made", of=name, administrator=administrator)
+        _audit(connection, "sign_in_made", of=name, level=level, skillsets=own, provider=provider)
     click.echo(f"{name} can sign in")
 
 
@@ -96,6 +114,10 @@ def list_(installation: "Installation", as_json: bool) -> None:
                 "name": user.name,
                 "shown_name": user.shown_name,
                 "level": user.level,
+                "skillsets": list(user.skillsets) if user.level == "supervisor" else [],
+                "signs_in_with": user.signs_in_with,
+                "disabled": user.disabled_at is not None,
+                "signed_in_at": user.signed_in_at and rfc3339(user.signed_in_at),
                 "sessions": user.sessions,
                 "seen_at": user.seen_at and rfc3339(user.seen_at),
             }
@@ -111,7 +133,7 @@ def list_(installation: "Installation", as_json: bool) -> None:
         (
             harmless(user.name),
             harmless(user.shown_name),
-            user.level or "not in the directory",
+            user.level or ("disabled" if user.disabled_at else "not in the directory"),
             str(user.sessions),
             utc_minute(user.seen_at) if user.seen_at else "",
         )
@@ -165,6 +187,93 @@ def end_sessions(installation: "Installation", name: str | None, everybody: bool
     click.echo(f"sessions ended: {ended}")
 
 
+@users.command("level")
+@click.argument("name", metavar="NAME")
+@click.argument("level", type=click.Choice((*_LEVELS, "directory")))
+@click.option("--skillset", "skillsets", metavar="ID", multiple=True, help="Skillset of a supervisor; repeatable.")
+@click.pass_obj
+def change_level(
+    installation: "Installation", name: str, level: "Level | Literal['directory']", skillsets: tuple[str, ...]
+) -> None:
+    """Give NAME a level of its own; directory: the one that the directory gives."""
+    from infra.postgres import directory
+    from infra.postgres.console import people
+
+    own_level = None if level == "directory" else level
+    with _known(installation, name) as connection:
+        own = _own_skillsets(own_level, skillsets, directory.read(connection)[1])
+        if not people.set_level(connection, name, own_level, own):
+            raise _last(name)
+        _audit(connection, "level_changed", of=name, level=own_level, skillsets=own)
+    click.echo(f"{name} has another level")
+
+
+@users.command()
+@click.argument("name", metavar="NAME")
+@click.pass_obj
+def disable(installation: "Installation", name: str) -> None:
+    """Sign NAME out and let them in no more."""
+    from infra.postgres.console import people
+
+    with _known(installation, name) as connection:
+        if not people.disable(connection, name):
+            raise _last(name)
+        _audit(connection, "sign_in_disabled", of=name)
+    click.echo(f"{name} cannot sign in any more")
+
+
+@users.command()
+@click.argument("name", metavar="NAME")
+@click.pass_obj
+def enable(installation: "Installation", name: str) -> None:
+    """Let NAME in again."""
+    from infra.postgres.console import people
+
+    with _known(installation, name) as connection:
+        people.enable(connection, name)
+        _audit(connection, "sign_in_enabled", of=name)
+    click.echo(f"{name} can sign in again")
+
+
+@users.command("remove-second-factor")
+@click.argument("name", metavar="NAME")
+@click.pass_obj
+def remove_second_factor(installation: "Installation", name: str) -> None:
+    """Let NAME sign in with the password alone, e.g. after a phone was lost.
+
+    Ends the sessions of NAME. Where the level needs a second factor, the next sign-in sets up another one.
+    """
+    from infra.postgres.console import second_factors, sign_ins
+
+    with _known(installation, name) as connection:
+        if not second_factors.remove(connection, name):
+            raise CommandFailed(f"{name} has no second factor", "no_second_factor")
+        ended = sign_ins.end_sessions(connection, name)
+        _audit(connection, "factor_removed", of=name, sessions=ended)
+    click.echo(f"{name} signs in with a password alone; sessions ended: {ended}")
+
+
+@contextmanager
+def _known(installation: "Installation", name: str) -> "Iterator[Connection[Any]]":
+    """A transaction about somebody who has a sign-in."""
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.console import sign_ins
+
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection, connection.transaction():
+        if sign_ins.password_of(connection, name) is None:
+            raise _unknown(name)
+        yield connection
+
+
+def _own_skillsets(level: "Level | None", skillsets: tuple[str, ...], company: "Directory") -> list[str] | None:
+    """The skillsets of a supervisor; None for everybody else."""
+    if (level == "supervisor") != bool(skillsets):
+        raise click.UsageError("a supervisor, and nobody else, has skillsets: --level supervisor --skillset ID")
+    if unknown := [each for each in skillsets if each not in company.skillsets]:
+        raise CommandFailed(f"the directory has no skillset {unknown[0]}", "skillset_unknown")
+    return list(skillsets) or None
+
+
 def _audit(connection: "Connection[Any]", event: "AuditEvent", **detail: object) -> None:
     from infra.postgres.console import audit
 
@@ -196,6 +305,10 @@ def _already_exists(name: str) -> CommandFailed:
 
 def _at_provider(name: str) -> CommandFailed:
     return CommandFailed(f"{name} signs in at the OpenID provider and has no password here", "no_password")
+
+
+def _last(name: str) -> CommandFailed:
+    return CommandFailed(f"nothing was changed: nobody but {name} is an administrator", "last_administrator")
 
 
 def _unknown(name: str) -> CommandFailed:

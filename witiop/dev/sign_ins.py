@@ -1,4 +1,5 @@
-"""The first sign-ins to the console of a development stack: an administrator, and with the demo an agent."""
+"""The first sign-ins to the console of a development stack: an administrator, and with the demo an agent, somebody
+who only reads and a supervisor."""
 
 import json
 import secrets
@@ -6,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from domain.directory import Level
-from infra.local.simulator.bike_shop import AGENT_WITH_SIGN_IN
+from infra.local.simulator.bike_shop import AGENT_WITH_SIGN_IN, READER, SUPERVISOR
 from witiop.dev.stack_file import Stack, write_private
 
 ADMINISTRATOR = "paolo"
@@ -26,7 +27,11 @@ def add_sign_ins(stack: Stack, secrets_file: Path, demo: bool, echo: Callable[[s
     sign_ins = [("console", stack.console_url, ADMINISTRATOR, stack.console_password)]
     if demo:
         stack.agent_user, stack.agent_password = AGENT_WITH_SIGN_IN, generated(known, "agent_password")
-        sign_ins.append(("agents' page", f"{stack.console_url}/desk", AGENT_WITH_SIGN_IN, stack.agent_password))
+        sign_ins += [
+            ("agents' page", f"{stack.console_url}/desk", AGENT_WITH_SIGN_IN, stack.agent_password),
+            ("console, read-only", stack.console_url, READER, generated(known, "reader_password")),
+            ("console, workshop's supervisor", stack.console_url, SUPERVISOR, generated(known, "supervisor_password")),
+        ]
     write_private(secrets_file, known)
     with connect(stack.postgres_dsn, "dev", autocommit=True) as connection:
         for page, address, name, password in sign_ins:

@@ -29,6 +29,8 @@ WORKSHOP = BusinessNumber("550100000000003", "+39 300 555 0003", _ACCOUNT)
 RENTAL = BusinessNumber("550100000000004", "+39 300 555 0004", _ACCOUNT)
 AGENT_WITH_SIGN_IN = "giada"
 """The agent whom nobody simulates: `witiop dev` makes a sign-in for a person."""
+READER, SUPERVISOR = "nadia", "bruno"
+"""Who only reads; and who supervises the workshop."""
 NUMBERS = (SHOP, ASSISTANT, WORKSHOP, RENTAL)
 
 

@@ -4,7 +4,7 @@ how. Functions raise psycopg errors; those that change something belong in a tra
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -39,6 +39,13 @@ class ListedSignIn:
     signed_in_at: datetime | None
     sessions: int
     seen_at: datetime | None
+
+    @property
+    def signs_in_with(self) -> Literal["provider", "password_and_code", "password"]:
+        """How they sign in."""
+        if self.provider:
+            return "provider"
+        return "password_and_code" if self.has_factor else "password"
 
 
 def create(

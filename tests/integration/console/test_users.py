@@ -111,7 +111,7 @@ def test_actions_of_the_command_line_are_in_the_audit_log_with_the_machines_user
     me = pwd.getpwuid(os.getuid()).pw_name
     assert [(me, None)] * 4 == [(entry["name"], entry["address"]) for entry in entries]
     assert [
-        ("sign_in_made", {"of": "anna", "administrator": False}),
+        ("sign_in_made", {"of": "anna", "level": None, "skillsets": None, "provider": False}),
         ("password_reset", {"of": "anna"}),
         ("sessions_ended", {"of": "anna", "sessions": 0}),
         ("sessions_ended", {"of": None, "sessions": 0}),
@@ -121,3 +121,41 @@ def test_actions_of_the_command_line_are_in_the_audit_log_with_the_machines_user
 
 def test_no_password_is_taken_from_the_command_line(witiop: CommandLine) -> None:
     assert 2 == witiop("users", "create", "anna", "--password", NEW).code
+
+
+def test_levels_are_given_on_the_command_line_too(
+    witiop: CommandLine, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    made = with_password(witiop, monkeypatch, "create", "vera", "--level", "supervisor", "--skillset", "sales")
+    assert 0 == made.code
+    assert 0 == witiop("users", "create", "nora", "--level", "read_only", "--provider").code
+    rows = {row["name"]: row for row in json.loads(witiop("users", "list", "--json").out)["rows"]}
+    assert ("supervisor", ["sales"], "password") == tuple(
+        rows["vera"][key] for key in ("level", "skillsets", "signs_in_with")
+    )
+    assert ("read_only", "provider") == (rows["nora"]["level"], rows["nora"]["signs_in_with"])
+    assert 0 == witiop("users", "level", "vera", "read_only").code
+    assert 1 == witiop("users", "level", BOSS, "read_only").code
+    assert 1 == witiop("users", "disable", BOSS).code
+    assert "no skillset gone" in witiop("users", "level", "vera", "supervisor", "--skillset", "gone").err
+    assert [{"of": "vera", "level": "read_only", "skillsets": None}] == [
+        each["detail"] for each in console.audited("level_changed")
+    ]
+
+
+def test_a_person_is_disabled_and_enabled_on_the_command_line(witiop: CommandLine, console: Console) -> None:
+    console.person("carla")
+    browser = console.signed_in("carla")
+    assert 0 == witiop("users", "disable", "carla").code
+    assert (303, 401) == (browser.get("/unmanaged").status_code, console.browser().sign_in("carla").status_code)
+    assert "disabled" in witiop("users", "list").out
+    assert 0 == witiop("users", "enable", "carla").code
+    assert 303 == console.browser().sign_in("carla").status_code
+
+
+def test_a_lost_second_factor_is_removed_on_the_command_line(witiop: CommandLine, console: Console) -> None:
+    assert 1 == witiop("users", "remove-second-factor", BOSS).code
+    console.office.connection.execute("insert into second_factors values ('boss', 'ABCD', now())")
+    assert "/sign-in/code" in str(console.browser().sign_in().location)
+    assert 0 == witiop("users", "remove-second-factor", BOSS).code
+    assert "/" == console.browser().sign_in().location
