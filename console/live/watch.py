@@ -29,8 +29,8 @@ from infra.postgres.connections.clock import database_now
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.lists import conversation_page
-from infra.postgres.lists.console import END, MANY_FOUND, ListTotals, changed_rows, list_totals, page
-from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.console import MANY_FOUND, ListTotals, changed_rows, list_totals, page
+from infra.postgres.lists.cursor import END, Cursor
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import Liveliness, liveliness
@@ -170,7 +170,7 @@ class ListWatcher:
                 marks={id_: row_mark(row) for id_, row in rows.items()},
                 gone={id_ for id_, row in rows.items() if row.reason_code is None},
                 tops=self._tops(conn, set(lists)),
-                desks={which: ListTop.of_rows(desk_page(conn, which, max(ROWS), END).rows) for which in desks},
+                desks={which: _desk_top(conn, which) for which in desks},
                 counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
                 waiting={within: waiting(conn, within) for within in {each.query.within for each in shown}},
                 alive=liveliness(conn),
@@ -215,7 +215,7 @@ class ListWatcher:
 def row_context(query: ListQuery, endpoint: str, *, replaces: bool = False) -> RowContext:
     """The context of the rows of a list, for the person of the request."""
     actions = url_for("conversations.take", id_=_ANY).partition(str(_ANY))[0]
-    return RowContext(query.opens(endpoint), actions, person().answers, acts(), replaces)
+    return RowContext(query.opens(endpoint), actions, person().answers, acts(), endpoint == "waiting.show", replaces)
 
 
 def watched_list(session: bytes) -> WatchedList:
@@ -381,6 +381,11 @@ def _rendered_header(header: ListHeader, language: str) -> Markup:
     """`language` must be that of the page (`console.table.snapshot_cache`)."""
     content = current_app.jinja_env.get_template("list_header_update.html").render(**header._asdict(), most=MAX_NEW)
     return Markup(content)  # noqa: S704 - the template escapes
+
+
+def _desk_top(conn: Connection[Any], which: DeskFilter) -> ListTop:
+    """The first page; of a search nothing, because it may take a second."""
+    return ListTop.of_rows(() if which.words else desk_page(conn, which, max(ROWS), END).rows)
 
 
 def _top(conn: Connection[Any], which: UnmanagedFilter) -> ListTop:

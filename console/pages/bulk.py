@@ -22,7 +22,7 @@ from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, person, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
-from domain.commands import Email, Rejection, Transfer
+from domain.commands import Email, Recall, Rejection, Transfer
 from domain.contract.texts import gettext_noop
 from domain.conversations.conversation import OwnerKind
 from domain.directory import Directory
@@ -34,10 +34,10 @@ from infra.postgres.lists.unmanaged import ListedConversation
 
 _NO_SLOT = {"user": Rejection.USER_AT_CAPACITY, "skillset": Rejection.NO_AGENT_READY}
 
-BulkAction = Literal["user", "skillset", "email", "dismiss"]
+BulkAction = Literal["user", "skillset", "email", "dismiss", "recall"]
 _Mode = Literal["immediate", "exclusive"]
 _RECIPIENTS: Mapping[BulkAction, OwnerKind] = {"user": "user", "skillset": "skillset"}
-_KINDS = ("user", "skillset", "email", "dismiss")
+_KINDS = ("user", "skillset", "email", "dismiss", "recall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
             selection = _selected(conn, deps.directory(conn), kind)
         return _form(deps, kind, selection)
 
-    @pages.post("/bulk/<any(user, skillset, email, dismiss):kind>")
+    @pages.post("/bulk/<any(user, skillset, email, dismiss, recall):kind>")
     @gate.open_to("actions")
     def submit_all(kind: BulkAction) -> ResponseReturnValue:
         form = request.form.get("form", "")
@@ -78,6 +78,9 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
             return _form(deps, kind, selection, "no_recipient", 422)
         mode = request.form.get("mode", "immediate")
         at_once: _Mode = "exclusive" if mode == "exclusive" else "immediate"
+        reroutes = "reroutes" in request.form and kind in _RECIPIENTS
+        recalls = [_recall(*each) for each in able] if reroutes else []
+        able = [(id_, version + 1) for id_, version in able] if reroutes else able
         requests = _requests(deps, able, kind, batch, at_once)
         if (error := _error(deps, requests)) is not None:
             return _form(deps, kind, selection, error.reason, 422, error.recipients)
@@ -93,6 +96,8 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         elif rest and not before:
             hold_back(deps, form, rest, batch, _NO_SLOT[kind])
         try:
+            if recalls:  # on the partitions of the transfers, and before them
+                submit(deps, form, recalls[: len(now)])
             submit(deps, form, now, batch)
         except PublishFailed:
             return _form(deps, kind, selection, "kafka", 503)
@@ -162,7 +167,14 @@ def _hindrance(line: RowView, kind: BulkAction) -> str | None:
         return None
     if kind == "dismiss":
         return None if line.state in ("active", "closed") else line.why
+    if kind == "recall" or (line.recallable and "reroutes" in request.form):
+        return None if line.recallable else line.why_not or line.why
     return line.why_not
+
+
+def _recall(id_: UUID, version: int) -> CommandRequest:
+    """What brings a conversation that waits back to the list."""
+    return CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall")
 
 
 def _requests(
@@ -172,6 +184,8 @@ def _requests(
         return _mails(deps, able, batch)
     if kind == "dismiss":
         return [dismissal(id_, version, batch) for id_, version in able]
+    if kind == "recall":
+        return [_recall(*each) for each in able]
     return _transfers(able, kind, batch, mode)
 
 
@@ -279,5 +293,6 @@ def _form(
             "skillset": gettext_noop("Transfer to a skillset"),
             "email": gettext_noop("Send via email"),
             "dismiss": gettext_noop("Dismiss"),
+            "recall": gettext_noop("Recall"),
         }[kind],
     )

@@ -23,7 +23,7 @@ from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from infra.postgres.console import sign_ins
 from infra.postgres.lists import console as console_list
-from infra.postgres.lists.cursor import Cursor
+from infra.postgres.lists.cursor import END, Cursor
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import has_conversations
 
@@ -59,7 +59,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
         seen = query.seen_by(person())
         with deps.connection() as conn:
             if "keep" in request.args:
-                return _keep(conn, query)
+                return keep(conn, query, "unmanaged.show")
             directory = deps.directory(conn)
             if target() == "panel":
                 return panel.render(deps, conn, directory, query, "unmanaged.show")
@@ -98,11 +98,11 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
     return pages
 
 
-def _keep(conn: Connection[Any], query: ListQuery) -> ResponseReturnValue:
+def keep(conn: Connection[Any], query: ListQuery, endpoint: str) -> ResponseReturnValue:
     """Remembers the rows, order and status that the person changed on our own page, and leads to the list. An address
     that somebody sent them changes nothing but what it shows, also when they go on from there."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        return redirect(url_for("unmanaged.show", **query.args()), 303)
+        return redirect(url_for(endpoint, **query.args()), 303)
     shown = request.args["keep"].split(".")
     rows = None if str(query.rows) in shown else query.rows
     order = None if query.order in shown else query.order
@@ -114,7 +114,7 @@ def _keep(conn: Connection[Any], query: ListQuery) -> ResponseReturnValue:
         order=_unless(query.order, order or me.list_order),
         status=_unless(query.status, me.list_status),  # a status that was changed stays in the address
     )
-    return redirect(url_for("unmanaged.show", **kept), 303)
+    return redirect(url_for(endpoint, **kept), 303)
 
 
 def _named(conn: Connection[Any], query: ListQuery) -> UUID | None:
@@ -174,5 +174,5 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
         lost,
         matching(seen.filter, totals),
         waiting,
-        Cursor(top.last_at, top.id) if top else console_list.END,
+        Cursor(top.last_at, top.id) if top else END,
     )

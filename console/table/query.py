@@ -8,6 +8,7 @@ from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from console.request import supervision
+from domain.conversations.conversation import OwnerKind
 from domain.conversations.reasons import Reason
 from domain.routing.supervision import Supervision
 from infra.postgres.console.sign_ins import Person
@@ -29,7 +30,8 @@ class ListQuery:
     """The query of a list's address. `campaign`: only answers to it; `q`: the text of the search field; `status`,
     `rows`, `order` None: the person's preference (`seen_by`); `open`: the conversation in the panel, at `tab`; `skip`:
     how many rows stood before this page when its address was made. Of the waiting list, `state`: which conversations,
-    `since`: the row that ended the previous page. `within`: what the person supervises, which no address can say."""
+    `to`: those that are queued for, offered to or in progress with somebody, `since`: the row that ended the previous
+    page. `within`: what the person supervises, which no address can say."""
 
     status: ChosenStatus | None = None
     reason: Reason | None = None
@@ -42,6 +44,7 @@ class ListQuery:
     before: PageCursor | None = None
     skip: int = 0
     state: DeskState | None = None
+    to: tuple[OwnerKind, str] | None = None
     since: Cursor | None = None
     open: UUID | None = None
     tab: str = "conversation"
@@ -64,6 +67,7 @@ class ListQuery:
             before=_place(given.get("before")),
             skip=_count(given.get("skip")),
             state=cast(DeskState, state) if state in get_args(DeskState) else None,
+            to=_owner(given.get("to")),
             since=cursor(given.get("from")),
             open=_uuid(given.get("open")),
             tab=tab if tab in TABS else "conversation",
@@ -104,17 +108,18 @@ class ListQuery:
     @property
     def desk_filter(self) -> DeskFilter:
         """The filter of the waiting list for the database."""
-        return DeskFilter(self.desk, self.number, longest_first=True, within=self.within)
+        words = tuple(self.q.split())
+        return DeskFilter(self.desk, self.number, None, self.to, words, longest_first=True, within=self.within)
 
     @property
     def narrowed(self) -> bool:
         """Whether the list is filtered or searched. The status is none of the filters: a list always has one."""
-        return bool(self.reason or self.number or self.campaign or self.q)
+        return bool(self.reason or self.number or self.campaign or self.to or self.q)
 
     @property
     def filters(self) -> int:
         """How many filters are set, without the search."""
-        return sum(each is not None for each in (self.reason, self.number, self.campaign))
+        return sum(each is not None for each in (self.reason, self.number, self.campaign, self.to))
 
     def args(self, **changes: object) -> dict[str, Any]:
         """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""
@@ -133,6 +138,7 @@ class ListQuery:
             "before": moved.before and str(moved.before),
             "skip": moved.skip or None,
             "state": moved.state,
+            "to": moved.to and ":".join(moved.to),
             "from": moved.since and str(moved.since),
             "open": moved.open,
             "tab": moved.tab if moved.open and moved.tab != "conversation" else None,
@@ -169,6 +175,12 @@ def _place(text: str | None) -> PageCursor | None:
         return PageCursor.parse(text) if text else None
     except CursorError:
         return None
+
+
+def _owner(text: str | None) -> tuple[OwnerKind, str] | None:
+    """Who an address names by kind and id; None: nobody."""
+    kind, _, id_ = cleaned(text).partition(":")
+    return (cast(OwnerKind, kind), id_) if kind in get_args(OwnerKind) and id_ else None
 
 
 def _count(text: str | None) -> int:

@@ -171,12 +171,14 @@ def contact(of: Row) -> str:
 class RowContext:
     """What a row depends on besides its conversation. `opens`: the address that opens a conversation beside this list,
     up to its id; `actions`: likewise of a conversation's actions; `answers`: the person may have conversations;
-    `acts`: and do something about these; `replaces`: the row replaces one that the page has."""
+    `acts`: and do something about these; `reroutes`: rows that wait can be ticked; `replaces`: the row replaces one
+    that the page has."""
 
     opens: str
     actions: str
     answers: bool
     acts: bool
+    reroutes: bool = False
     replaces: bool = False
 
 

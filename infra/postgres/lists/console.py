@@ -14,7 +14,6 @@ search is bounded, and its result says whether it was cut.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import MISSING, dataclass, field, fields
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple, Self
 from uuid import UUID
@@ -28,7 +27,7 @@ from domain.conversations.reasons import Reason
 from domain.search import asked
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.connections.snapshot import one_snapshot
-from infra.postgres.lists.cursor import START, Cursor, CursorError
+from infra.postgres.lists.cursor import END, START, Cursor, CursorError
 from infra.postgres.lists.desk import WAITING
 from infra.postgres.lists.running_out import lost_statement, soon_statement
 from infra.postgres.lists.supervised import values_within
@@ -54,7 +53,6 @@ _SCANNED_FIRST = 2_000
 _SEARCH_SECONDS = 2
 MANY_FOUND = 100
 """The highest count of what a search finds."""
-END = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 class PageCursor(NamedTuple):

@@ -39,5 +39,7 @@ class Cursor(NamedTuple):
         return cursor
 
 
+END = Cursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+"""The cursor behind the last page; of lists that begin with the earliest, that of the first page."""
 START = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 """The cursor of the first page."""
