@@ -4,7 +4,7 @@ import base64
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 
 from infra.local.simulator import bike_shop
+from infra.local.simulator.bodies import SimulatedCustomer
 from tests.support.chromium import MISSING, chromium, program, signed_in
 from tests.support.databases import Databases
 from tests.support.kafka_topics import new_topics
@@ -46,6 +47,7 @@ def draw(browser: Browser, shop: Shop) -> None:
         _open_luca(page)
         _take(page, "conversation-390")
     _draw_desk(browser, shop)
+    _draw_campaign(browser, shop)
 
 
 def _draw_desk(browser: Browser, shop: Shop) -> None:
@@ -64,6 +66,48 @@ def _draw_desk(browser: Browser, shop: Shop) -> None:
         _take(desk, "desk-1440")
         desk.set_viewport_size({"width": 390, "height": 844})
         _take(desk, "desk-390")
+
+
+def _draw_campaign(browser: Browser, shop: Shop) -> None:
+    """The check of a campaign, and its page after some answered."""
+    shop.start("campaigns", "sender")
+    answering = [shop.customer(name) for name in ("Nora Bassi", "Paolo Serra", "Marta Greco")]
+    with _page(browser, shop, 1440, 860) as page, TemporaryDirectory() as made:
+        page.goto("/campaigns/new")
+        page.get_by_role("link", name="Send from Excel: autumn_check, it", exact=True).click()
+        (file := Path(made) / "subscribers.csv").write_text(_people(answering))
+        page.locator("input[type=file]").set_input_files(file)
+        page.get_by_label("Name of the campaign").fill("Controllo d’autunno")
+        page.get_by_role("button", name="Continue to check").click()
+        expect(page.get_by_role("link", name="Continue to the start")).to_be_visible()
+        page.set_viewport_size({"width": 768, "height": 1000})
+        _take(page, "campaign-check-768")
+        page.set_viewport_size({"width": 1440, "height": 860})
+        page.get_by_role("link", name="Continue to the start").click()
+        shop.graph.control.change(f"failed-later=131026,every={_EVERY}")
+        page.get_by_role("button", name="Start the campaign").click()
+        page.get_by_role("link", name="To its page").click()
+        read = page.locator(".funnel tr", has=page.get_by_role("rowheader", name="Read", exact=True))
+        everybody = _PEOPLE + len(answering)
+        expect(read.locator("td.n")).to_have_text(str(everybody - everybody // _EVERY), timeout=90_000)
+        for customer in answering:
+            shop.customer_writes(customer, "Sì, quando posso venire?", ago="0:00")
+        expect(page.locator("#bar-red")).to_contain_text("show these 3")
+        _take(page, "campaign-1440")
+        page.set_viewport_size({"width": 390, "height": 844})
+        _take(page, "campaign-390")
+
+
+_PEOPLE, _EVERY = 240, 27
+"""Recipients besides those who answer; every how many of them one is not on WhatsApp."""
+
+
+def _people(customers: Sequence[SimulatedCustomer]) -> str:
+    """A file with recipients: these customers, others, and some rows with a problem."""
+    known = [f"+{each.wa_id};{each.name};30 euro" for each in customers]
+    others = [f"+39 333 {6000001 + n};Cliente {n};30 euro" for n in range(_PEOPLE - 1)]
+    wrong = ["+39 333 6000000;Elisa;30 euro", "4.477E+11;Anna;30 euro", "+39 333 6000901;;30 euro"]
+    return "\n".join(["Telefono;{{1}};{{2}}", "+39 333 6000000;Elisa;30 euro", *known, *others, *wrong])
 
 
 def _open_luca(page: Page) -> None:
