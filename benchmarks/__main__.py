@@ -20,6 +20,7 @@ from benchmarks import (
     load,
     reading,
     routing,
+    rules,
     sending,
     timer,
     webhook,
@@ -112,6 +113,12 @@ def _routing(size: Size) -> Iterator[Figure]:
         yield from routing.measure(server)
 
 
+def _rules(size: Size) -> Iterator[Figure]:
+    world = _world(size, rules.CONVERSATIONS)
+    with postgres(size.data) as server:
+        yield from rules.measure(server, world)
+
+
 def _console(size: Size) -> Iterator[Figure]:
     world = _world(size, CONVERSATIONS)
     with postgres(size.data):
@@ -135,6 +142,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "timer": _timer,
     "commands": _commands,
     "routing": _routing,
+    "rules": _rules,
     "sending": _sending,
     "campaign-import": _campaign_import,
     "campaigns": _campaigns,

@@ -13,10 +13,9 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.sql import SQL, Identifier
 
 from benchmarks.figures import Figure, percentile
-from benchmarks.setup.world import World
+from benchmarks.setup.world import World, copied
 from consumers.workers.timer import Timer
 from domain.topics import Topics
 from infra.local.postgres import LocalPostgres
@@ -46,22 +45,10 @@ def measure(server: LocalPostgres, world: World) -> Iterator[Figure]:
 
 def _lateness(server: LocalPostgres, world: World, spread: float) -> list[float]:
     """Returns the lateness in seconds, in ascending order. Works on a copy of the world."""
-    source = str(psycopg.conninfo.conninfo_to_dict(world.dsn)["dbname"])
-    copy = f"{source}_timer"
-    with psycopg.connect(server.dsn, autocommit=True) as admin:
-        drop = SQL("drop database if exists {}").format(Identifier(copy))
-        admin.execute(drop)
-        admin.execute(
-            SQL("create database {} template {} strategy file_copy").format(Identifier(copy), Identifier(source))
-        )
-        try:
-            dsn = server.dsn_of(copy)
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                _move_windows(connection, spread)
-                _close_all(connection, dsn)
-                return [row[0] for row in connection.execute(_LATE, [world.now]).fetchall()]
-        finally:
-            admin.execute(drop)
+    with copied(server, world, "timer") as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        _move_windows(connection, spread)
+        _close_all(connection, dsn)
+        return [row[0] for row in connection.execute(_LATE, [world.now]).fetchall()]
 
 
 def _move_windows(connection: Connection[Any], spread: float) -> None:

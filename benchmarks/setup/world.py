@@ -110,6 +110,23 @@ def prepare(server: LocalPostgres, conversations: int) -> World:
     return prepare(server, conversations)
 
 
+@contextmanager
+def copied(server: LocalPostgres, world: World, name: str) -> Iterator[str]:
+    """Yields the address of a copy of a world, which is dropped at the end."""
+    source = str(psycopg.conninfo.conninfo_to_dict(world.dsn)["dbname"])
+    copy = f"{source}_{name}"
+    with psycopg.connect(server.dsn, autocommit=True) as admin:
+        drop = SQL("drop database if exists {}").format(Identifier(copy))
+        admin.execute(drop)
+        admin.execute(
+            SQL("create database {} template {} strategy file_copy").format(Identifier(copy), Identifier(source))
+        )
+        try:
+            yield server.dsn_of(copy)
+        finally:
+            admin.execute(drop)
+
+
 def _is_readable(connection: Connection[Any]) -> bool:
     """Returns whether the current product can read the conversations."""
     rows = connection.execute(f"select {columns.READ_BACK} from conversations c limit 1000").fetchall()
