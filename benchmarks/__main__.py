@@ -19,10 +19,7 @@ from benchmarks import (
     end_to_end,
     load,
     reading,
-    routing,
-    rules,
     sending,
-    timer,
     webhook,
 )
 from benchmarks.campaigns import imports, pauses, plans, statuses
@@ -30,6 +27,7 @@ from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
 from benchmarks.setup.world import World, prepare
+from benchmarks.workers import routing, rules, timer
 
 CONVERSATIONS = 10_000_000
 DATA = Path(".witiop") / "bench"
