@@ -59,9 +59,11 @@ select md5(concat_ws('/', (select version from directory_version),
   (select string_agg(concat_ws(' ', r.*, p.state, p.seen_at <= clock_timestamp() - %(timeout)s,
     (select max(g.seen_at) <= clock_timestamp() - %(page)s from desk_pages g where g.agent_id = r.id and g.rings)),
     ',' order by r.id) from ({_ENTRIES}) r left join agent_presence p on p.agent_id = r.id),
-  (select string_agg(concat_ws(' ', owner_id, n), ',' order by owner_id) from (
-    select owner_id, count(*) as n from conversations where status = 'a' and owner_state in ('q', 'r')
-    group by owner_id) w)))
+  (select string_agg(concat_ws(' ', owner_kind, owner_id, n), ',' order by owner_kind, owner_id) from (
+    select owner_kind, owner_id, count(*) as n from conversations where status = 'a' and owner_kind = 's' group by 1, 2
+    union all
+    select owner_kind, owner_id, count(*) from conversations where status = 'a' and owner_kind = 'u'
+      and owner_state not in ('a', 'x') group by 1, 2) w)))
 """
 
 
