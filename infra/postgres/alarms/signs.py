@@ -20,7 +20,8 @@ from infra.postgres.sending import sends
 from infra.postgres.sending.reports import NUMBERS, TEMPLATES
 
 _NEWS_DAYS = 3
-"""A template that Meta disabled longer ago than this calls nobody any more."""
+"""A template that Meta stopped longer ago than this, or before we knew of it, calls nobody: a campaign that needs it
+pauses itself."""
 
 
 def read_signs(
@@ -77,8 +78,8 @@ _PAUSED: LiteralString = (
 )
 
 _TEMPLATES: LiteralString = (
-    f"select t.account_id, t.name, t.language, t.status from {TEMPLATES} t where t.status = 'PAUSED' "
-    "or t.status = 'DISABLED' and exists (select from meta_reports r where r.account_id = t.account_id "
+    f"select t.account_id, t.name, t.language, t.status from {TEMPLATES} t where t.status in ('PAUSED', 'DISABLED') "
+    "and exists (select from meta_reports r where r.account_id = t.account_id "
     "and r.kind = 'template' and r.name = t.name and r.language = t.language and r.aspect = 'status' "
     f"and r.at > clock_timestamp() - interval '{_NEWS_DAYS} days') order by 1, 2, 3"
 )

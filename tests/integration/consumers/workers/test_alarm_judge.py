@@ -133,6 +133,11 @@ def test_what_meta_refuses_is_seen(office: Office) -> None:
         "fingerprint, synchronised_at) values ('1', 'sale', 'it', 'PAUSED', 'MARKETING', 'NAMED', '[]', '', now()), "
         "('1', 'old', 'it', 'DISABLED', 'MARKETING', 'NAMED', '[]', '', now())"
     )
+    office.connection.execute(
+        "insert into meta_reports (account_id, kind, name, language, aspect, value, at, input_id) values "
+        "('1', 'template', 'sale', 'it', 'status', 'PAUSED', now(), gen_random_uuid()), "
+        "('1', 'template', 'old', 'it', 'status', 'DISABLED', now() - interval '4 days', gen_random_uuid())"
+    )
     assert {
         AlarmKind.NUMBER_PAUSED,
         AlarmKind.TOKEN_REFUSED,
