@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from domain.alarms.kinds import AlarmKind
 from infra.postgres.alarms.alarms import AlarmToRaise, end_alarm, raise_alarm
@@ -17,8 +17,8 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 
 LAG = "Incoming messages are processed 7 minutes late"
-PHONE = {"width": 390, "height": 800}
-DESK = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 800}
+DESK: ViewportSize = {"width": 1280, "height": 800}
 
 
 def looks(page: Page, seen: str) -> None:
