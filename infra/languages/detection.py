@@ -36,11 +36,3 @@ def _identifier(among: frozenset[str]) -> _Identifier:
     identifier.set_languages(sorted(among))
     found: _Identifier = identifier
     return found
-
-
-@cache
-def known_languages() -> frozenset[str]:
-    """Returns all languages that can be told."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return frozenset(LanguageIdentifier.from_model_file(MODEL_FILE).labels)  # type: ignore[no-untyped-call]

@@ -61,6 +61,7 @@ BATCH = 500
 MOST_A_MINUTE = 20
 _CHANGED_AT_ONCE = 5000
 _IDLE_SECONDS = 0.5
+_OVER_LIMIT_SECONDS = 2.0
 _LOOKS_EVERY_SECONDS = 2.0
 """So often the list is compared with what was seen."""
 _CLEARS_EVERY_SECONDS = 60.0
@@ -73,6 +74,13 @@ _SETTLED = Counter("witiop_rules_settled", "Actions of rules by what became of t
 _WAITING = Gauge("witiop_rules_over_limit", "Conversations that wait because rules have acted too often in a minute.")
 
 log = structlog.get_logger("rules")
+
+
+class _Looks(NamedTuple):
+    """How many conversations a poll looked at, and how many of them wait because rules have acted too often."""
+
+    at: int = 0
+    waiting: int = 0
 
 
 class _Decided(NamedTuple):
@@ -130,7 +138,9 @@ class Rules:
         except psycopg.Error:
             self._inbound.reset()
             raise
-        return 0.0 if looked == BATCH or noted == _CHANGED_AT_ONCE else _IDLE_SECONDS
+        if looked.waiting:
+            return _OVER_LIMIT_SECONDS
+        return 0.0 if looked.at == BATCH or noted == _CHANGED_AT_ONCE else _IDLE_SECONDS
 
     def _read_directory(self, connection: Connection[Any]) -> tuple[int, Directory]:
         version = directory.version(connection)
@@ -170,18 +180,18 @@ class Rules:
             self._look_at = at + _LOOKS_EVERY_SECONDS
         return noted
 
-    def act(self) -> int:
-        """Judges at most `BATCH` conversations and does what rules say; returns how many were looked at. O(BATCH)."""
+    def act(self) -> _Looks:
+        """Judges at most `BATCH` conversations and does what rules say. O(BATCH)."""
         with self._transaction() as connection:
             watermark = self._inbound.watermark(connection)
             is_due = watch.is_any_due(connection, watermark)
             started = self._inbound.started(connection) if is_due else set()
         if not is_due or self._inbound.is_held(started):
             _WAITING.set(0)
-            return 0
+            return _Looks()
         with self._transaction() as connection:
             if not switch.acting(connection):
-                return 0
+                return _Looks()
             version, current = self._read_directory(connection)
             due = watch.due(connection, watermark, BATCH)
             found = see(connection, [each.conversation_id for each in due], Questions.of(current.rules))
@@ -195,7 +205,7 @@ class Rules:
         for each in decided.values():
             for act in each.acts:
                 _ACTED.labels(act.action).inc()
-        return len(due) - waiting
+        return _Looks(len(due), waiting)
 
     def _decide(
         self, connection: Connection[Any], found: Sequence[SeenByRules], current: Directory, watermark: datetime
