@@ -24,7 +24,7 @@ from infra.postgres.statistics.campaigns import CampaignAnswers
 from infra.postgres.statistics.numbers import PeriodNumbers, StepSums, Sums
 
 STEPS_OF_COLOUR = 5
-_HEIGHT = 140
+_HEIGHT = 125
 """Of the highest bar of the trend, in units of its picture."""
 
 

@@ -34,8 +34,9 @@ def console(databases: Databases) -> Iterator[Console]:
 
 def numbers_with_links(page: str) -> list[tuple[str, int]]:
     """The numbers of a page that lead to rows, with their addresses."""
-    found = re.findall(r'<a [^>]*?href="(/analytics/rows\?[^"]+)"[^>]*>\s*([\d,]+)\s*</a>', page)
-    return [(unescape(href), int(n.replace(",", ""))) for href, n in found]
+    found = re.findall(r'<a [^>]*?href="(/analytics/rows\?[^"]+)"[^>]*>(.*?)</a>', page, re.DOTALL)
+    shown = [(unescape(href), re.sub(r"<[^>]*>", "", text).strip()) for href, text in found]
+    return [(href, int(n.replace(",", ""))) for href, n in shown if re.fullmatch(r"[\d,]+", n)]
 
 
 def rows_at(browser: Browser, href: str) -> tuple[int, list[str]]:
