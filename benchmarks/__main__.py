@@ -28,6 +28,9 @@ from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
 from benchmarks.setup.world import World, prepare
 from benchmarks.workers import routing, rules, timer
+from benchmarks.statistics import events as counted_events
+from benchmarks.statistics import page as numbers_page
+from benchmarks.statistics import rebuild
 
 CONVERSATIONS = 10_000_000
 DATA = Path(".witiop") / "bench"
@@ -102,6 +105,14 @@ def _campaigns(size: Size) -> Iterator[Figure]:
         yield from pauses.measure(bootstrap, server, size.data / "campaigns")
 
 
+def _analytics(size: Size) -> Iterator[Figure]:
+    world = _world(size, CONVERSATIONS)
+    with postgres(size.data) as server:
+        yield from counted_events.measure(server, size.conversations)
+        yield from numbers_page.measure(server)
+        yield from rebuild.measure(world)
+
+
 def _desk(size: Size) -> Iterator[Figure]:
     yield from desk.measure(size.data / "load", size.seconds or desk.SECONDS)
 
@@ -144,6 +155,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "sending": _sending,
     "campaign-import": _campaign_import,
     "campaigns": _campaigns,
+    "analytics": _analytics,
     "desk": _desk,
     "console": _console,
     "viewers": _viewers,

@@ -27,7 +27,7 @@ from infra.postgres.statistics.rows import (
     all_counted,
     counted_conversations,
     counted_offers,
-    hour_rows,
+    day_rows,
     number_of_conversations,
     number_of_offers,
 )
@@ -47,8 +47,8 @@ _OFFERS = {
     "lapsed": gettext_noop("not answered in time"),
     "withdrawn": gettext_noop("withdrawn"),
 }
-_HOUR_COLUMNS = (
-    (gettext_noop("Day and hour, at the number's place"), 34),
+_DAY_COLUMNS = (
+    (gettext_noop("Day, at the number's place"), 26),
     (gettext_noop("Time zone"), 20),
     (gettext_noop("Number"), 20),
     (gettext_noop("Number id"), 20),
@@ -129,14 +129,14 @@ def analytics_pages(deps: Dependencies) -> Blueprint:
 
     @pages.get("/analytics.xlsx")
     @gate.open_to("overview")
-    def hours_file() -> ResponseReturnValue:
+    def days_file() -> ResponseReturnValue:
         query = AnalyticsQuery.read(request.args)
         with deps.connection() as conn:
             directory = deps.directory(conn)
         title = translated(gettext_noop("What was left alone"))
-        columns = [(translated(name), width) for name, width in _HOUR_COLUMNS]
+        columns = [(translated(name), width) for name, width in _DAY_COLUMNS]
         return download_workbook(
-            deps, "analytics", title, columns, lambda conn: _hours(conn, query, directory), what="analytics"
+            deps, "analytics", title, columns, lambda conn: _days(conn, query, directory), what="analytics"
         )
 
     @pages.get("/analytics/rows.xlsx")
@@ -207,16 +207,16 @@ def _what(query: CellQuery, directory: Directory) -> str:
     return ", ".join(parts)
 
 
-def _hours(conn: Connection[object], query: AnalyticsQuery, directory: Directory) -> Iterator[Sequence[Cell]]:
-    for each in hour_rows(conn, query.period):
+def _days(conn: Connection[object], query: AnalyticsQuery, directory: Directory) -> Iterator[Sequence[Cell]]:
+    for each in day_rows(conn, query.period):
         number = directory.number(each.phone_number_id)
         yield [
-            datetime.combine(each.day, time(each.hour)),
+            datetime.combine(each.day, time()),
             number.time_zone,
             number.name or None,
             each.phone_number_id,
             reason_name(each.reason) if each.reason else None,
-            *each[4:],
+            *each[3:],
         ]
 
 

@@ -54,9 +54,10 @@ def _replace(
             found.append((before and before[0], (of, each)))
         titles += ((of.phone_number_id, step, title) for step, title in steps.titles)
     changes = [(before, after) for before, (after, _) in found]
-    contributions.write(connection, found)
-    note_titles(connection, titles)
-    cells.add(connection, difference(changes))
+    with connection.pipeline():  # PostgreSQL runs one statement while the next is being built
+        contributions.write(connection, found)
+        note_titles(connection, titles)
+        cells.add(connection, difference(changes))
     return sum(before != after for before, after in changes)
 
 

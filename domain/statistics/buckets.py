@@ -6,8 +6,8 @@ from math import log2
 
 _PER_DOUBLING = 4
 """Buckets between a duration and its double."""
-LAST_BUCKET = 96
-"""Of all durations above half a year."""
+LAST_BUCKET = 71
+"""Of all durations above two and a half days."""
 
 
 def bucket_of(seconds: int) -> int:

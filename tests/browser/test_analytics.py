@@ -1,5 +1,5 @@
-"""*Analytics* in a real browser, on the real processes: what happened to customers is in the numbers, and a number leads
-to them."""
+"""*Analytics* in a real browser, on the real processes: what happened to customers is in the numbers, and a number
+leads to them."""
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect

@@ -60,7 +60,7 @@ def missing_in_cells(connection: Connection[Any], day: date) -> dict[StatCell, A
     """Returns what has to be added to the cells of a day, so that they are the sums of the contributions."""
     there = cells.on_day(connection, day)
     expected = {**total(contributions.of_day(connection, day)), **cells.of_offers(connection, day)}
-    return added(expected, {cell: tuple(-amount for amount in amounts) for cell, amounts in there.items()})
+    return added(expected, {cell: {place: -n for place, n in amounts.items()} for cell, amounts in there.items()})
 
 
 class StatisticsCheck(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 
+from domain.statistics.buckets import LAST_BUCKET
 from domain.statistics.cells import Amounts, CellTable, StatCell
 from infra.postgres.connections.arrays import column_arrays
 
@@ -18,6 +19,16 @@ class _Table(NamedTuple):
     sums: tuple[LiteralString, ...]
 
 
+_HOURS: tuple[LiteralString, ...] = (
+    *("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11"),
+    *("12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "23"),
+)
+_DIGITS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+LEFT_ALONE: tuple[LiteralString, ...] = tuple(f"u{hour}" for hour in _HOURS)
+LOST: tuple[LiteralString, ...] = tuple(f"l{hour}" for hour in _HOURS)
+"""The columns of hours."""
+BUCKETS: tuple[LiteralString, ...] = tuple(f"b{tens}{ones}" for tens in _DIGITS for ones in _DIGITS)[: LAST_BUCKET + 1]
+
 _TABLES: Mapping[CellTable, _Table] = {
     "agents": _Table(
         "day, phone_number_id, agent_id",
@@ -25,17 +36,13 @@ _TABLES: Mapping[CellTable, _Table] = {
         ("offered", "accepted", "declined", "lapsed"),
     ),
     "hours": _Table(
-        "day, hour, phone_number_id, reason",
-        "%b::date[], %b::smallint[], %b::text[], %b::text[]",
-        ("opened", "touched", "unmanaged", "rescued", "lost", "open", "dismissed"),
+        "day, phone_number_id, reason",
+        "%b::date[], %b::text[], %b::text[]",
+        ("opened", "touched", "unmanaged", "rescued", "lost", "open", "dismissed", *LEFT_ALONE, *LOST),
     ),
     "rules": _Table("day, phone_number_id, rule", "%b::date[], %b::text[], %b::text[]", ("acted", "rescued")),
     "steps": _Table("day, phone_number_id, step", "%b::date[], %b::text[], %b::text[]", ("shown", "left_here")),
-    "times": _Table(
-        "day, phone_number_id, skillset, kind, bucket",
-        "%b::date[], %b::text[], %b::text[], %b::text[], %b::smallint[]",
-        ("n",),
-    ),
+    "times": _Table("day, phone_number_id, kind", "%b::date[], %b::text[], %b::text[]", BUCKETS),
 }
 """In the order in which they are written."""
 
@@ -43,7 +50,12 @@ _TABLES: Mapping[CellTable, _Table] = {
 def add(connection: Connection[Any], changes: Mapping[StatCell, Amounts]) -> None:
     """Adds to the cells, sorted by table and key: many transactions change the same few."""
     for name, table in _TABLES.items():
-        rows = sorted((*cell.key, *map(int, amounts)) for cell, amounts in changes.items() if cell.table == name)
+        places = range(len(table.sums))
+        rows = sorted(
+            (*cell.key, *(amounts.get(place, 0) for place in places))
+            for cell, amounts in changes.items()
+            if cell.table == name
+        )
         if rows:
             connection.execute(_statement(name, table), column_arrays(rows))
 
@@ -52,11 +64,10 @@ def on_day(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]:
     """Returns all cells of a day, without those that are 0."""
     found: dict[StatCell, Amounts] = {}
     for name, table in _TABLES.items():
-        length = table.key_types.count("%")
         sums = ", ".join(table.sums)
         for row in connection.execute(f"select {table.key}, {sums} from stat_{name} where day = %b", [day]):
-            if any(row[length:]):
-                found[StatCell(name, tuple(row[:length]))] = tuple(row[length:])
+            if amounts := {place: n for place, n in enumerate(row[3:]) if n}:
+                found[StatCell(name, tuple(row[:3]))] = amounts
     return found
 
 
@@ -68,7 +79,7 @@ def of_offers(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]
         "from stat_offers where day = %b group by 1, 2, 3",
         [day],
     )
-    return {StatCell("agents", tuple(row[:3])): tuple(row[3:]) for row in rows}
+    return {StatCell("agents", tuple(row[:3])): {p: n for p, n in enumerate(row[3:]) if n} for row in rows}
 
 
 def days(connection: Connection[Any], since: date = date.min) -> list[date]:

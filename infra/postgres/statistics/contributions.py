@@ -39,18 +39,20 @@ Known = tuple[Contribution, Observed]
 
 def read(connection: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, Known]:
     """Returns the contributions of those conversations that have one."""
-    ids = [*conversations]
-    offers: dict[UUID, list[CountedOffer]] = {}
-    for id_, *offer in connection.execute(
-        "select conversation_id, sequence, agent_id, at, day, result from stat_offers "
-        "where conversation_id = any(%b::uuid[]) order by conversation_id, sequence",
-        [ids],
-    ):
-        offers.setdefault(id_, []).append(CountedOffer(*offer))
-    rows = connection.execute(
-        f"select {_COLUMNS}, first_word_at, events from stat_contributions where conversation_id = any(%b::uuid[])",
-        [ids],
-    ).fetchall()
+    ids, offers = [*conversations], dict[UUID, list[CountedOffer]]()
+    with connection.pipeline():
+        offered = connection.execute(
+            "select conversation_id, sequence, agent_id, at, day, result from stat_offers "
+            "where conversation_id = any(%b::uuid[]) order by conversation_id, sequence",
+            [ids],
+        )
+        found = connection.execute(
+            f"select {_COLUMNS}, first_word_at, events from stat_contributions where conversation_id = any(%b::uuid[])",
+            [ids],
+        )
+        for id_, *offer in offered.fetchall():
+            offers.setdefault(id_, []).append(CountedOffer(*offer))
+        rows = found.fetchall()
     return {row[0]: _known(row, offers.get(row[0], ())) for row in rows}
 
 

@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from infra.postgres.connections.snapshot import one_snapshot
+from infra.postgres.statistics.cells import BUCKETS, LEFT_ALONE, LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,40 +106,42 @@ def numbers_of(connection: Connection[Any], period: StatPeriod) -> PeriodNumbers
     """Returns the numbers of a period, of one snapshot. `connection`: not in a transaction."""
     with one_snapshot(connection), connection.pipeline():
         hours = connection.execute(_HOURS, period.parameters)
+        weeks = connection.execute(_WEEKS, period.parameters)
         times = connection.execute(_TIMES, period.parameters)
         steps = connection.cursor(row_factory=class_row(StepSums))
         steps.execute(_STEPS, {**period.parameters, "most": MOST_STEPS})
         agents = connection.cursor(row_factory=class_row(AgentSums)).execute(_AGENTS, period.parameters)
         rules = connection.cursor(row_factory=class_row(RuleSums)).execute(_RULES, period.parameters)
         counted_to = connection.execute(_COUNTED_TO)
-        found = hours.fetchall()
         return PeriodNumbers(
+            hours=_by_weekday(hours.fetchall()),
             times=_histograms(times.fetchall()),
             steps=steps.fetchall(),
             agents=agents.fetchall(),
             rules=rules.fetchall(),
             counted_to=(counted_to.fetchone() or (None,))[0],
-            **_by_hour_and_week(found, period.reason),
+            **_by_week(weeks.fetchall(), period.reason),
         )
 
 
-def _histograms(rows: Sequence[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
-    found: dict[str, dict[int, int]] = {}
-    for kind, bucket, n in rows:
-        found.setdefault(kind, {})[bucket] = n
-    return found
+def _histograms(rows: Sequence[tuple[Any, ...]]) -> dict[str, dict[int, int]]:
+    return {kind: {bucket: n for bucket, n in enumerate(buckets) if n} for kind, *buckets in rows}
 
 
-def _by_hour_and_week(rows: Sequence[tuple[Any, ...]], reason: str | None) -> dict[str, Any]:
-    hours: list[HourCell] = []
+def _by_weekday(rows: Sequence[tuple[Any, ...]]) -> list[HourCell]:
+    return [
+        HourCell(weekday, hour, unmanaged, lost)
+        for weekday, *values in sorted(rows)
+        for hour, (unmanaged, lost) in enumerate(zip(values[:24], values[24:], strict=True))
+        if unmanaged
+    ]
+
+
+def _by_week(rows: Sequence[tuple[Any, ...]], reason: str | None) -> dict[str, Any]:
     weeks: dict[date, Sums] = {}
     reasons: dict[str, int] = {}
-    for weekday, hour, week, why, *values in rows:
+    for week, why, *values in rows:
         sums = Sums(*values)
-        if week is None:
-            if sums.unmanaged:
-                hours.append(HourCell(weekday, hour, sums.unmanaged, sums.lost))
-            continue
         if why:
             reasons[why] = reasons.get(why, 0) + sums.unmanaged
         if reason is not None and why != reason:
@@ -147,30 +150,25 @@ def _by_hour_and_week(rows: Sequence[tuple[Any, ...]], reason: str | None) -> di
     total = Sums()
     for each in weeks.values():
         total = total.plus(each)
-    return {"hours": sorted(hours), "weeks": weeks, "reasons": reasons, "total": total}
+    return {"weeks": weeks, "reasons": reasons, "total": total}
+
+
+def _sums(columns: Sequence[LiteralString]) -> LiteralString:
+    return ", ".join(f"sum({column})::integer" for column in columns)
 
 
 _WHICH: LiteralString = (
     "day between %(first)s and %(last)s and (%(number)s::text is null or phone_number_id = %(number)s)"
 )
-_OF_REASON: LiteralString = "(%(reason)s::text is null or reason = %(reason)s)"
 _HOURS: LiteralString = f"""
-with cells as materialized (
-  select day, hour, reason, sum(opened) as opened, sum(touched) as touched, sum(unmanaged) as unmanaged,
-    sum(rescued) as rescued, sum(lost) as lost, sum(open) as open, sum(dismissed) as dismissed
-  from stat_hours where {_WHICH} group by day, hour, reason
-)
-select extract(isodow from day)::integer, hour::integer, null::date, null::text, 0, 0,
-  sum(unmanaged) filter (where {_OF_REASON})::integer, 0, sum(lost) filter (where {_OF_REASON})::integer, 0, 0
-from cells where reason <> '' group by 1, 2 having sum(unmanaged) filter (where {_OF_REASON}) > 0
-union all
-select null, null, date_trunc('week', day)::date, reason, sum(opened)::integer, sum(touched)::integer,
-  sum(unmanaged)::integer, sum(rescued)::integer, sum(lost)::integer, sum(open)::integer, sum(dismissed)::integer
-from cells group by 3, 4
+select extract(isodow from day)::integer, {_sums((*LEFT_ALONE, *LOST))} from stat_hours
+where {_WHICH} and reason <> '' and (%(reason)s::text is null or reason = %(reason)s) group by 1
 """
-_TIMES: LiteralString = f"""
-select kind, bucket::integer, sum(n)::integer from stat_times where {_WHICH} group by kind, bucket having sum(n) > 0
+_FIELDS: tuple[LiteralString, ...] = (*("opened", "touched", "unmanaged", "rescued", "lost", "open", "dismissed"),)
+_WEEKS: LiteralString = f"""
+select date_trunc('week', day)::date, reason, {_sums(_FIELDS)} from stat_hours where {_WHICH} group by 1, 2
 """
+_TIMES: LiteralString = f"select kind, {_sums(BUCKETS)} from stat_times where {_WHICH} group by kind"
 _STEPS: LiteralString = f"""
 select s.phone_number_id, s.step, t.title, s.shown, s.left_here from (
   select phone_number_id, step, sum(shown)::integer as shown, sum(left_here)::integer as left_here

@@ -217,11 +217,10 @@ def _offer_values(which: OfferFilter) -> dict[str, object]:
     return {**replace(which.period, reason=None).parameters, "agent": which.agent, "result": result}
 
 
-class HourRow(NamedTuple):
-    """What was counted in an hour of a day, of one number and reason."""
+class DayRow(NamedTuple):
+    """What was counted on a day, of one number and reason."""
 
     day: date
-    hour: int
     phone_number_id: str
     reason: str
     opened: int
@@ -233,12 +232,13 @@ class HourRow(NamedTuple):
     dismissed: int
 
 
-def hour_rows(connection: Connection[Any], period: StatPeriod) -> Sequence[HourRow]:
-    """Returns all cells of the hours of a period, in order."""
-    with connection.cursor(row_factory=class_row(HourRow)) as cursor:
+def day_rows(connection: Connection[Any], period: StatPeriod) -> Sequence[DayRow]:
+    """Returns all cells of the days of a period, in order."""
+    with connection.cursor(row_factory=class_row(DayRow)) as cursor:
         return cursor.execute(
-            "select * from stat_hours where day between %(first)s and %(last)s and opened > 0 "
+            "select day, phone_number_id, reason, opened, touched, unmanaged, rescued, lost, open, dismissed "
+            "from stat_hours where day between %(first)s and %(last)s and opened > 0 "
             "and (%(number)s::text is null or phone_number_id = %(number)s) "
-            "and (%(reason)s::text is null or reason = %(reason)s) order by day, hour, phone_number_id, reason",
+            "and (%(reason)s::text is null or reason = %(reason)s) order by day, phone_number_id, reason",
             period.parameters,
         ).fetchall()

@@ -147,7 +147,7 @@ def test_the_workbook_has_real_days_and_names_the_zones(console: Console, boss: 
     sheet = openpyxl.load_workbook(io.BytesIO(boss.download("/analytics.xlsx"))).active
     assert sheet is not None
     rows = list(sheet.iter_rows(values_only=True))
-    assert "Day and hour, at the number's place" == rows[0][0]
+    assert "Day, at the number's place" == rows[0][0]
     assert all(isinstance(row[0], datetime) for row in rows[1:])
     assert {"UTC"} >= {row[1] for row in rows[1:] if row[3] == "106540352242922"}
     assert 5 == sum(int(str(row[5])) for row in rows[1:])

@@ -75,8 +75,11 @@ def test_the_cells_of_the_hours_add_up_to_the_conversations(events: list[PublicE
     found = counted_all(events)
     hours = [amounts for cell, amounts in total(found.values()).items() if cell.table == "hours"]
     assert len(found) == sum(amounts[0] for amounts in hours)
-    for opened, touched, unmanaged, rescued, lost, still_open, dismissed in hours:
+    for amounts in hours:
+        opened, touched, unmanaged, rescued, lost, still_open, dismissed = (amounts.get(n, 0) for n in range(7))
         assert rescued + lost + still_open + dismissed == unmanaged <= opened >= touched
+        assert unmanaged == sum(amounts.get(n, 0) for n in range(7, 31))
+        assert lost == sum(amounts.get(n, 0) for n in range(31, 55))
 
 
 @given(chats())

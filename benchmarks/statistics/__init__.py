@@ -1,0 +1,1 @@
+"""Measurements of the numbers: counting events, reading the page, counting everything again."""
