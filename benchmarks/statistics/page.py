@@ -1,13 +1,13 @@
 """Measures how fast the page Analytics is read for 90 days and twenty numbers, all hours of which have conversations of
 five reasons, durations, twelve steps of a menu, and offers to ten agents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection
@@ -21,6 +21,7 @@ from domain.topics import Topics
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.postgres import LocalPostgres
 from infra.postgres.connections.pool import connect
+from infra.postgres.statistics.cells import BUCKETS, LEFT_ALONE, LOST
 from infra.postgres.statistics.numbers import StatPeriod, numbers_of
 from infra.process.clock import utc_now
 from tests.support.system import System
@@ -46,6 +47,7 @@ def _fill(connection: Connection[Any]) -> int:
     cells = 0
     for statement in _CELLS:
         cells += connection.execute(statement).rowcount
+    cells += sum(connection.execute(statement).rowcount for statement in _rollups())
     connection.execute("vacuum (analyze)")
     return cells
 
@@ -78,6 +80,25 @@ def _read(what: str, read: Callable[[], object], cells: int) -> Figure:
     )
 
 
+def _rollups() -> Iterator[LiteralString]:
+    """The sums over all numbers, and those of weeks."""
+    for table, (key, columns) in _SUMMED.items():
+        sums = ", ".join(f"sum({column})" for column in columns)
+        yield f"insert into stat_{table} select day, '', {key}, {sums} from stat_{table} group by day, {key}"
+    yield (
+        "insert into stat_step_weeks select date_trunc('week', day), phone_number_id, step, sum(shown), sum(left_here) "
+        "from stat_steps group by 1, 2, 3"
+    )
+
+
+_SUMMED: Mapping[LiteralString, tuple[LiteralString, Sequence[LiteralString]]] = {
+    "hours": (
+        "reason",
+        ("opened", "touched", "unmanaged", "rescued", "lost", "open", "dismissed", *LEFT_ALONE, *LOST),
+    ),
+    "times": ("kind", BUCKETS),
+    "agents": ("agent_id", ("offered", "accepted", "declined", "lapsed")),
+}
 _GRID = (
     "from generate_series(current_date - 89, current_date, interval '1 day') as days (d), "
     "generate_series(1, 20) as numbers (n)"

@@ -14,7 +14,8 @@ from witiop.operations.statistics import AT_ONCE, Recount, rebuild
 
 _TEN_MILLION, _SECONDS = 10_000_000, 1_800
 _TABLES = (
-    "stat_contributions, stat_offers, stat_hours, stat_times, stat_steps, stat_agents, stat_rules, stat_step_titles"
+    "stat_contributions, stat_offers, stat_hours, stat_times, stat_steps, stat_step_weeks, stat_agents, stat_rules, "
+    "stat_step_titles"
 )
 
 

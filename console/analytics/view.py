@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from math import ceil
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -47,6 +48,9 @@ class HeatCell(NamedTuple):
     label: str
 
 
+_EMPTY = HeatCell(0, 0, "", "")
+
+
 class WeekBar(NamedTuple):
     """A week of the trend; `y` and heights in units of the picture."""
 
@@ -85,7 +89,14 @@ class AnalyticsView:
 
     def rows(self, **which: object) -> str:
         """The address of the rows of a cell."""
-        return url_for("analytics.rows", **self.query.args(**which))
+        return self._at(self.query.args(**which))
+
+    @cached_property
+    def _path(self) -> str:
+        return url_for("analytics.rows")
+
+    def _at(self, args: Mapping[str, Any]) -> str:
+        return f"{self._path}?{urlencode(args)}"  # a page has hundreds, and Flask takes its time for each
 
     @property
     def title(self) -> str:
@@ -102,7 +113,7 @@ class AnalyticsView:
             TopNumber(
                 translated(gettext_noop("Opened")),
                 words().number(total.opened),
-                url_for("analytics.rows", **self._of_all_reasons(count="opened")),
+                self._at(self._of_all_reasons(count="opened")),
             ),
             TopNumber(
                 translated(gettext_noop("Left alone")),
@@ -141,7 +152,7 @@ class AnalyticsView:
             middle, most = quantile(histogram, 0.5), quantile(histogram, 0.9)
             if middle is not None and most is not None:
                 more = translated(gettext_noop("90 %% in %(time)s")) % {"time": duration(most)}
-                href = url_for("analytics.rows", **self._of_all_reasons(time=kind))
+                href = self._at(self._of_all_reasons(time=kind))
                 found.append(TopNumber(translated(name), duration(middle), href, more))
         return found
 
@@ -179,7 +190,10 @@ class AnalyticsView:
             cells, together = [], 0
             for hour in range(24):
                 cell = counted.get((weekday, hour))
-                n, lost = (cell.unmanaged, cell.lost) if cell else (0, 0)
+                if cell is None:
+                    cells.append(_EMPTY)
+                    continue
+                n, lost = cell.unmanaged, cell.lost
                 together += n
                 label = translated(gettext_noop("%(day)s, %(hour)s:00: %(n)s left alone, %(lost)s of them lost")) % {
                     "day": days["wide"][weekday - 1],
@@ -187,7 +201,7 @@ class AnalyticsView:
                     "n": n,
                     "lost": lost,
                 }
-                href = self.rows(count="unmanaged", weekday=weekday, hour=hour) if n else ""
+                href = self.rows(count="unmanaged", weekday=weekday, hour=hour)
                 cells.append(HeatCell(n, self._level(n), href, label))
             label = translated(gettext_noop("%(day)s: %(n)s left alone")) % {
                 "day": days["wide"][weekday - 1],
@@ -230,8 +244,7 @@ class AnalyticsView:
                 "to": min(monday + timedelta(days=6), self.query.last).isoformat(),
             }
             href = {
-                count: url_for("analytics.rows", **{**self.query.args(count=count), **days})
-                for count in ("unmanaged", "rescued", "lost")
+                count: self._at({**self.query.args(count=count), **days}) for count in ("unmanaged", "rescued", "lost")
             }
             rescued, lost = (n and max(14, round(_HEIGHT * n / most)) for n in (each.rescued, each.lost))
             found.append(WeekBar(monday, monday.isocalendar().week, each, 8 + place * 33, rescued, lost, href))
@@ -269,8 +282,8 @@ class AnalyticsView:
                     step.left_here >= 0.1 * step.shown and step.left_here > 1,
                     max(left, round(100 * step.shown / most)) - left,
                     left,
-                    url_for("analytics.rows", **which),
-                    url_for("analytics.rows", **which, left=1),
+                    self._at(which),
+                    self._at({**which, "left": 1}),
                 )
             )
             below = [each for each in steps.values() if each.step != step.step and parent_of(each.step) == step.step]

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.directory import Directory
-from domain.statistics.cells import difference
+from domain.statistics.cells import difference, with_rollups
 from domain.statistics.contribution import Contribution, contribution, is_over
 from domain.statistics.observed import Observed, together
 from domain.statistics.steps import Steps, steps_of
@@ -57,7 +57,7 @@ def _replace(
     with connection.pipeline():  # PostgreSQL runs one statement while the next is being built
         contributions.write(connection, found)
         note_titles(connection, titles)
-        cells.add(connection, difference(changes))
+        cells.add(connection, with_rollups(difference(changes)))
     return sum(before != after for before, after in changes)
 
 

@@ -2,13 +2,16 @@
 conversations, so a changed contribution is added as the difference."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
 from domain.statistics.buckets import bucket_of
 from domain.statistics.contribution import RULE, Contribution, StatOutcome
 from domain.statistics.offers import OfferResult
 
-CellTable = Literal["hours", "times", "steps", "agents", "rules"]
+CellTable = Literal["hours", "times", "steps", "step_weeks", "agents", "rules"]
+ALL_NUMBERS = ""
+"""In place of a number: the sums of all of them."""
 
 
 class StatCell(NamedTuple):
@@ -69,6 +72,22 @@ def difference(changes: Iterable[tuple[Contribution | None, Contribution | None]
                 for place, amount in amounts.items():
                     sums[place] = sums.get(place, 0) + sign * amount
     return _without_zeros(changed)
+
+
+def with_rollups(changes: Mapping[StatCell, Amounts]) -> dict[StatCell, Amounts]:
+    """Returns cells with the sums that a page of long periods reads in their place: over all numbers, and of the steps
+    of each number over a week, by its Monday."""
+    rolled = dict(changes)
+    for cell, amounts in changes.items():
+        day, number, what = cell.key
+        if cell.table == "steps":
+            above = StatCell("step_weeks", (day - timedelta(days=day.weekday()), number, what))
+        else:
+            above = StatCell(cell.table, (day, ALL_NUMBERS, what))
+        rolled[above] = {
+            n: rolled.get(above, {}).get(n, 0) + amounts.get(n, 0) for n in {*rolled.get(above, ()), *amounts}
+        }
+    return _without_zeros(rolled)
 
 
 def added(some: Mapping[StatCell, Amounts], more: Mapping[StatCell, Amounts]) -> dict[StatCell, Amounts]:

@@ -95,6 +95,7 @@ _STATISTICS = (
     "stat_offers",
     "stat_rules",
     "stat_step_titles",
+    "stat_step_weeks",
     "stat_steps",
     "stat_times",
 )

@@ -10,7 +10,16 @@ from infra.kafka.consumer import IncomingRecord
 from tests.support.office import Office
 from tests.support.stories import FactMaker
 
-TABLES = ("stat_contributions", "stat_offers", "stat_hours", "stat_times", "stat_steps", "stat_agents", "stat_rules")
+TABLES = (
+    "stat_contributions",
+    "stat_offers",
+    "stat_hours",
+    "stat_times",
+    "stat_steps",
+    "stat_step_weeks",
+    "stat_agents",
+    "stat_rules",
+)
 
 
 def a_busy_day(office: Office) -> None:

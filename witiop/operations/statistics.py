@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from consumers.analytics.counting import computed, count_again
 from domain.directory import Directory
-from domain.statistics.cells import Amounts, StatCell, added, total
+from domain.statistics.cells import Amounts, StatCell, added, total, with_rollups
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.statistics import cells, contributions, sources
@@ -54,12 +54,17 @@ def rebuild(connection: Connection[Any], directory: Directory) -> Iterator[Recou
             cells.add(connection, missing)
         done = done._replace(days=done.days + 1, wrong_cells=done.wrong_cells + len(missing))
         yield done
+    with connection.transaction():
+        contributions.lock_exclusive(connection)
+        cells.add_up_weeks(connection)
+    yield done
 
 
 def missing_in_cells(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]:
     """Returns what has to be added to the cells of a day, so that they are the sums of the contributions."""
     there = cells.on_day(connection, day)
-    expected = {**total(contributions.of_day(connection, day)), **cells.of_offers(connection, day)}
+    counted = {**total(contributions.of_day(connection, day)), **cells.of_offers(connection, day)}
+    expected = {cell: amounts for cell, amounts in with_rollups(counted).items() if cell.table != "step_weeks"}
     return added(expected, {cell: {place: -n for place, n in amounts.items()} for cell, amounts in there.items()})
 
 

@@ -45,7 +45,7 @@ create index stat_offers_day on stat_offers (day);
 -- A row has the 24 hours of a day as columns, of those left alone and of those lost: 24 rows would be read 24 times slower.
 create table stat_hours (
   day date not null,
-  phone_number_id text not null,
+  phone_number_id text not null,   -- empty: all numbers, here and in the tables below
   reason text not null,
   opened integer not null,
   touched integer not null,
@@ -96,6 +96,16 @@ create table stat_times (
 );
 
 create table stat_steps (
+  day date not null,
+  phone_number_id text not null,
+  step text not null,
+  shown integer not null,
+  left_here integer not null,
+  primary key (day, phone_number_id, step)
+);
+
+-- The same by week, for the days from its Monday on.
+create table stat_step_weeks (
   day date not null,
   phone_number_id text not null,
   step text not null,

@@ -41,10 +41,12 @@ _TABLES: Mapping[CellTable, _Table] = {
         ("opened", "touched", "unmanaged", "rescued", "lost", "open", "dismissed", *LEFT_ALONE, *LOST),
     ),
     "rules": _Table("day, phone_number_id, rule", "%b::date[], %b::text[], %b::text[]", ("acted", "rescued")),
+    "step_weeks": _Table("day, phone_number_id, step", "%b::date[], %b::text[], %b::text[]", ("shown", "left_here")),
     "steps": _Table("day, phone_number_id, step", "%b::date[], %b::text[], %b::text[]", ("shown", "left_here")),
     "times": _Table("day, phone_number_id, kind", "%b::date[], %b::text[], %b::text[]", BUCKETS),
 }
 """In the order in which they are written."""
+_OF_DAYS: tuple[CellTable, ...] = ("agents", "hours", "rules", "steps", "times")
 
 
 def add(connection: Connection[Any], changes: Mapping[StatCell, Amounts]) -> None:
@@ -61,14 +63,25 @@ def add(connection: Connection[Any], changes: Mapping[StatCell, Amounts]) -> Non
 
 
 def on_day(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]:
-    """Returns all cells of a day, without those that are 0."""
+    """Returns all cells of a day, without those that are 0, and without those of weeks."""
     found: dict[StatCell, Amounts] = {}
-    for name, table in _TABLES.items():
+    for name in _OF_DAYS:
+        table = _TABLES[name]
         sums = ", ".join(table.sums)
         for row in connection.execute(f"select {table.key}, {sums} from stat_{name} where day = %b", [day]):
             if amounts := {place: n for place, n in enumerate(row[3:]) if n}:
                 found[StatCell(name, tuple(row[:3]))] = amounts
     return found
+
+
+def add_up_weeks(connection: Connection[Any]) -> None:
+    """Adds up the steps of all weeks again. The caller holds the exclusive lock. O(steps of all days)."""
+    connection.execute("delete from stat_step_weeks")
+    connection.execute(
+        "insert into stat_step_weeks (day, phone_number_id, step, shown, left_here) "
+        "select date_trunc('week', day)::date, phone_number_id, step, sum(shown), sum(left_here) from stat_steps "
+        "group by 1, 2, 3 having sum(shown) <> 0 or sum(left_here) <> 0"
+    )
 
 
 def of_offers(connection: Connection[Any], day: date) -> dict[StatCell, Amounts]:

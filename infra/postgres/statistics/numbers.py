@@ -3,7 +3,7 @@ errors. O(cells of the period), whatever the number of conversations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
@@ -27,6 +27,13 @@ class StatPeriod:
     def parameters(self) -> dict[str, object]:
         """The values of the statements."""
         return {"first": self.first, "last": self.last, "number": self.number, "reason": self.reason}
+
+    @property
+    def whole_weeks(self) -> tuple[date, date]:
+        """The first and the last day of the whole weeks of the period; days after all others if it has none."""
+        monday = self.first + timedelta(days=-self.first.weekday() % 7)
+        sunday = self.last - timedelta(days=(self.last.weekday() + 1) % 7)
+        return (monday, sunday) if monday < sunday else (date.max, date.max)
 
 
 class Sums(NamedTuple):
@@ -109,7 +116,8 @@ def numbers_of(connection: Connection[Any], period: StatPeriod) -> PeriodNumbers
         weeks = connection.execute(_WEEKS, period.parameters)
         times = connection.execute(_TIMES, period.parameters)
         steps = connection.cursor(row_factory=class_row(StepSums))
-        steps.execute(_STEPS, {**period.parameters, "most": MOST_STEPS})
+        monday, sunday = period.whole_weeks
+        steps.execute(_STEPS, {**period.parameters, "monday": monday, "sunday": sunday, "most": MOST_STEPS})
         agents = connection.cursor(row_factory=class_row(AgentSums)).execute(_AGENTS, period.parameters)
         rules = connection.cursor(row_factory=class_row(RuleSums)).execute(_RULES, period.parameters)
         counted_to = connection.execute(_COUNTED_TO)
@@ -157,9 +165,8 @@ def _sums(columns: Sequence[LiteralString]) -> LiteralString:
     return ", ".join(f"sum({column})::integer" for column in columns)
 
 
-_WHICH: LiteralString = (
-    "day between %(first)s and %(last)s and (%(number)s::text is null or phone_number_id = %(number)s)"
-)
+_WHICH: LiteralString = "day between %(first)s and %(last)s and phone_number_id = coalesce(%(number)s::text, '')"
+_OF_NUMBER: LiteralString = "(%(number)s::text is null or phone_number_id = %(number)s)"
 _HOURS: LiteralString = f"""
 select extract(isodow from day)::integer, {_sums((*LEFT_ALONE, *LOST))} from stat_hours
 where {_WHICH} and reason <> '' and (%(reason)s::text is null or reason = %(reason)s) group by 1
@@ -171,8 +178,14 @@ select date_trunc('week', day)::date, reason, {_sums(_FIELDS)} from stat_hours w
 _TIMES: LiteralString = f"select kind, {_sums(BUCKETS)} from stat_times where {_WHICH} group by kind"
 _STEPS: LiteralString = f"""
 select s.phone_number_id, s.step, t.title, s.shown, s.left_here from (
-  select phone_number_id, step, sum(shown)::integer as shown, sum(left_here)::integer as left_here
-  from stat_steps where {_WHICH} group by 1, 2 having sum(shown) > 0
+  select phone_number_id, step, sum(shown)::integer as shown, sum(left_here)::integer as left_here from (
+    select phone_number_id, step, shown, left_here from stat_step_weeks
+    where day >= %(monday)s and day <= %(sunday)s and {_OF_NUMBER}
+    union all select phone_number_id, step, shown, left_here from stat_steps
+    where day >= %(first)s and day < least(%(monday)s, %(last)s::date + 1) and {_OF_NUMBER}
+    union all select phone_number_id, step, shown, left_here from stat_steps
+    where day > %(sunday)s and day <= %(last)s and {_OF_NUMBER}
+  ) as counted group by 1, 2 having sum(shown) > 0
   order by 4 desc, 3 desc, 1, 2 limit %(most)s
 ) as s left join stat_step_titles t using (phone_number_id, step) order by 1, 2
 """

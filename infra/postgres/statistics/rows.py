@@ -238,7 +238,7 @@ def day_rows(connection: Connection[Any], period: StatPeriod) -> Sequence[DayRow
         return cursor.execute(
             "select day, phone_number_id, reason, opened, touched, unmanaged, rescued, lost, open, dismissed "
             "from stat_hours where day between %(first)s and %(last)s and opened > 0 "
-            "and (%(number)s::text is null or phone_number_id = %(number)s) "
+            "and phone_number_id <> '' and (%(number)s::text is null or phone_number_id = %(number)s) "
             "and (%(reason)s::text is null or reason = %(reason)s) order by day, phone_number_id, reason",
             period.parameters,
         ).fetchall()

@@ -25,8 +25,8 @@ def console(databases: Databases) -> Iterator[Console]:
         as_by_a_rule = "update stat_contributions set rules = '{Last hour}', saved_by = 'rule:Last hour' where "
         console.office.connection.execute(as_by_a_rule + "outcome = 'rescued' and saved_by is not null")
         console.office.connection.execute(
-            "insert into stat_rules select day, phone_number_id, 'Last hour', count(*), count(*) "
-            "from stat_contributions where cardinality(rules) > 0 group by 1, 2"
+            "insert into stat_rules select day, number, 'Last hour', count(*), count(*) from stat_contributions, "
+            "lateral (values (phone_number_id), ('')) as t (number) where cardinality(rules) > 0 group by 1, 2"
         )
         yield console
     databases.drop(dsn)
