@@ -27,10 +27,10 @@ from benchmarks.figures import Figure
 from benchmarks.page import update
 from benchmarks.setup.servers import kafka, postgres
 from benchmarks.setup.world import World, prepare
-from benchmarks.workers import routing, rules, timer
 from benchmarks.statistics import events as counted_events
 from benchmarks.statistics import page as numbers_page
 from benchmarks.statistics import rebuild
+from benchmarks.workers import routing, rules, timer
 
 CONVERSATIONS = 10_000_000
 DATA = Path(".witiop") / "bench"
