@@ -43,7 +43,8 @@ from console.directory.live import directory_live_pages
 from console.directory.pages import directory_pages
 from console.directory.ready import ready_pages
 from console.directory.versions import version_pages
-from console.kept.dismissals import dismissal_pages
+from console.kept.around import unseen_of
+from console.kept.pages import KEPT_PAGES
 from console.live.watch import changes_for, watched_list
 from console.media.pages import mail_file_pages, media_pages
 from console.opt_outs.pages import opt_out_pages
@@ -96,7 +97,7 @@ def create_app(deps: Dependencies) -> Flask:
         unmanaged_pages,
         waiting_pages,
         conversation_pages,
-        dismissal_pages,
+        *KEPT_PAGES,
         deferred_pages,
         on_reply_of_many_pages,
         panel_parts_pages,
@@ -162,6 +163,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.globals.update(
+        mentions_unseen=unseen_of(deps),
         _=_gettext,
         ngettext=_ngettext,
         pgettext=_pgettext,

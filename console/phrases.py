@@ -170,6 +170,17 @@ def dismissals() -> list[tuple[DismissedAs, str]]:
     return [(why, translated(label)) for why, label in DISMISSAL_TEXTS.items()]
 
 
+def outcome_of(directory: Directory, row: Row) -> str:
+    """What became of a conversation: why it is unmanaged or dismissed, who has it, or that it was taken care of."""
+    if row.dismissed is not None:
+        return dismissed_now(directory, row.dismissed)
+    if row.reason is not None:
+        return reason_short(row.reason)
+    if row.owner is not None:
+        return owner_now(directory, row.owner)
+    return translated(gettext_noop("Already handled"))
+
+
 def dismissed_now(directory: Directory, dismissed: Dismissed) -> str:
     """Why a conversation is dismissed, and by whom."""
     return f"{translated(DISMISSAL_TEXTS[dismissed.why])} · {actor_name(directory, dismissed.by)}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from time import monotonic
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g, request, url_for
@@ -28,6 +28,9 @@ from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
+from infra.postgres.kept import viewers
+from infra.postgres.kept.tags import with_tags
+from infra.postgres.kept.viewers import Viewing
 from infra.postgres.lists import conversation_page
 from infra.postgres.lists.console import MANY_FOUND, ListTotals, changed_rows, list_totals, page
 from infra.postgres.lists.cursor import END, Cursor
@@ -46,6 +49,8 @@ ConversationKey = str
 _SEARCHES, _SEARCH_SECONDS = 5, 5.0
 """At most this many searches are repeated in one look, and each at most this often."""
 _ANY = UUID(int=0)
+_VIEWERS_SECONDS = 9.0
+"""How often it is said again who looks at which conversation: less often than it is forgotten."""
 
 
 class ListHeader(NamedTuple):
@@ -102,6 +107,7 @@ class WatchedList:
     header: ListHeader | None = None
     open_mark: str | None = None
     answers: Mapping[str, int] = field(default_factory=dict)
+    page: UUID = field(default_factory=uuid4)
 
 
 class ListTop(NamedTuple):
@@ -156,12 +162,14 @@ class ListWatcher:
     _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
     _rows: dict[ConversationKey, ListedConversation] = field(default_factory=dict)
     _searched: dict[UnmanagedFilter, tuple[float, ListTop]] = field(default_factory=dict)
+    _viewers: tuple[Mapping[UUID, Viewing], float] = field(default_factory=lambda: ({}, 0.0))
 
     def look(self, shown: Sequence[WatchedList]) -> ListState:
         """Reads the current state. Costs one read of each row that changed, and of each distinct top and count. Raises
         psycopg errors."""
         with self.connection() as conn:
             directory = self._directories.read(conn)
+            self._tell_viewers(conn, shown)
             rows = self._changed(conn, {id_ for each in shown for id_ in each.rows})
             lists = [each.query.newest for each in shown if not each.is_desk]
             desks = {each.query.desk_filter for each in shown if each.is_desk}
@@ -182,6 +190,15 @@ class ListWatcher:
                 at=database_now(conn),
             )
 
+    def _tell_viewers(self, conn: Connection[Any], shown: Sequence[WatchedList]) -> None:
+        """Says in which conversations the people of these pages look: when that changes, and every
+        `_VIEWERS_SECONDS`."""
+        pages = {each.page: Viewing(each.open, each.person) for each in shown if each.open is not None}
+        known, told_at = self._viewers
+        if pages != known or (pages and monotonic() - told_at >= _VIEWERS_SECONDS):
+            viewers.tell(conn, pages, known.keys() - pages.keys())
+            self._viewers = pages, monotonic()
+
     def _living(
         self, conn: Connection[Any], sessions: Set[bytes], directory: Directory
     ) -> dict[bytes, Supervision | None]:
@@ -198,7 +215,9 @@ class ListWatcher:
         known = {row.id: (row.version, row.sequence, row.entries) for row in rows.values()}
         unknown = {UUID(id_): (-1, -1, -1) for id_ in ids if id_ not in rows}
         rows |= {str(row.id): row for row in with_last_messages(conn, changed_rows(conn, known | unknown))}
-        rows = {str(row.id): row for row in with_promises(conn, with_last_answers(conn, [*rows.values()]))}
+        rows = {
+            str(row.id): row for row in with_tags(conn, with_promises(conn, with_last_answers(conn, [*rows.values()])))
+        }
         self._rows = rows
         return rows
 
@@ -266,8 +285,8 @@ def _marks(seen: str) -> dict[ConversationKey, str]:
 
 
 def counted(which: UnmanagedFilter) -> UnmanagedFilter:
-    """The conversations that the totals above a list count: those of its number, reason and campaign."""
-    return UnmanagedFilter(reason=which.reason, number=which.number, campaign=which.campaign, within=which.within)
+    """The conversations that the totals above a list count: those of its number, reason, campaign and tag."""
+    return UnmanagedFilter(None, which.reason, which.number, (), "newest", which.campaign, which.within, which.tag)
 
 
 def matching(which: UnmanagedFilter, found: Mapping[ListedStatus, int]) -> int | None:

@@ -11,6 +11,7 @@ from psycopg import Connection
 from console import gate, phrases
 from console.commands import new_form
 from console.dependencies import Dependencies
+from console.kept.around import KeptAround, kept_around
 from console.media.shown import shown_files
 from console.pages import mail_form
 from console.pages.chat import ChatEntry, chat_entries, summary_of
@@ -26,7 +27,12 @@ from infra.postgres import mails
 from infra.postgres.campaigns.answers import answered_in
 from infra.postgres.lists.conversation_page import marks
 from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, conversation_part
+from infra.postgres.lists.own import earlier_conversations
+from infra.postgres.lists.unmanaged import ListedConversation
 from infra.postgres.sending.sends import of_conversation
+
+EARLIER = 10
+"""Earlier conversations that the panel shows at most."""
 
 
 class RecipientDelivery(NamedTuple):
@@ -50,7 +56,8 @@ class ForwardedMail:
 class Panel:
     """What the panel shows. `decided`: the messages and events that decided the reason, by id; `mark` changes whenever
     the panel does; `promised`: to whom the customer's answer is promised; None: to nobody;
-    `campaigns`: id and name of those that the customer answered here."""
+    `campaigns`: id and name of those that the customer answered here; `earlier`: the customer's other
+    conversations."""
 
     part: ConversationPart
     line: RowView
@@ -60,6 +67,8 @@ class Panel:
     box: AnswerBox
     promised: Promised | None
     campaigns: Sequence[tuple[UUID, str]]
+    kept: KeptAround
+    earlier: Sequence[ListedConversation]
     mark: str
 
 
@@ -118,6 +127,8 @@ def look(
         box,
         promised,
         answered_in(conn, [part.conversation.id]).get(part.conversation.id, []),
+        kept_around(conn, part.conversation.id),
+        earlier_conversations(conn, part.conversation.id, EARLIER),
         f"{mark}.{box.mode}",  # a window ends without a change of the conversation
     )
 

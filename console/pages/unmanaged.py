@@ -22,6 +22,7 @@ from console.table.rows import render_rows
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from infra.postgres.console import sign_ins
+from infra.postgres.kept.tags import with_tags
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import END, Cursor
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
@@ -168,7 +169,10 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
     if seen.filter.words:
         totals = console_list.found_counts(conn, seen.filter, found)
     return ListView(
-        replace(found, rows=with_promises(conn, with_last_answers(conn, with_last_messages(conn, found.rows)))),
+        replace(
+            found,
+            rows=with_tags(conn, with_promises(conn, with_last_answers(conn, with_last_messages(conn, found.rows)))),
+        ),
         (totals["active"], totals["closed"], totals.get("dismissed", 0)),
         soon,
         lost,

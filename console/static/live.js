@@ -45,6 +45,7 @@ export function startLive({ showError }) {
     source.addEventListener("changed", (event) => {
       received();
       htmx.swap(document.body, event.data, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+      htmx.trigger(document.body, "rows");
       const active = byId("counts")?.dataset.active;
       if (active) document.title = document.title.replace(/\(\d+\)/, `(${active})`);
     });

@@ -19,7 +19,7 @@ from infra.postgres.lists.unmanaged import ChosenStatus, ListedStatus, Order, Un
 
 ROWS = (10, 25, 50, 100)
 """The choices of rows per page (manual fact S6)."""
-TABS = ("conversation", "email", "info")
+TABS = ("conversation", "email", "notes", "info")
 _LONGEST = 200
 _MOST_SKIPPED = 10**9
 _ANY = UUID(int=0)
@@ -27,16 +27,17 @@ _ANY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The query of a list's address. `campaign`: only answers to it; `q`: the text of the search field; `status`,
-    `rows`, `order` None: the person's preference (`seen_by`); `open`: the conversation in the panel, at `tab`; `skip`:
-    how many rows stood before this page when its address was made. Of the waiting list, `state`: which conversations,
-    `to`: those that are queued for, offered to or in progress with somebody, `since`: the row that ended the previous
-    page. `within`: what the person supervises, which no address can say."""
+    """The query of a list's address. `campaign`: only answers to it; `tag`: only those that have it; `q`: the text of
+    the search field; `status`, `rows`, `order` None: the person's preference (`seen_by`); `open`: the conversation in
+    the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of the waiting list,
+    `state`: which conversations, `to`: those that are queued for, offered to or in progress with somebody, `since`: the
+    row that ended the previous page. `within`: what the person supervises, which no address can say."""
 
     status: ChosenStatus | None = None
     reason: Reason | None = None
     number: str | None = None
     campaign: UUID | None = None
+    tag: str | None = None
     q: str = ""
     order: Order | None = None
     rows: int | None = None
@@ -60,6 +61,7 @@ class ListQuery:
             reason=Reason(reason) if reason in {each.value for each in Reason} else None,
             number=cleaned(given.get("number")) or None,
             campaign=_uuid(given.get("campaign")),
+            tag=cleaned(given.get("tag")).casefold() or None,
             q=cleaned(given.get("q")),
             order=cast(Order, order) if order in get_args(Order) else None,
             rows=chosen_rows(given.get("rows")),
@@ -79,10 +81,12 @@ class ListQuery:
         """The filter for the database."""
         words = tuple(self.q.split())
         if self.status == "dismissed":
-            return UnmanagedFilter(self.status, None, self.number, words, self.order or "newest", within=self.within)
+            return UnmanagedFilter(
+                self.status, None, self.number, words, self.order or "newest", None, self.within, self.tag
+            )
         status: ListedStatus | None = None if self.status is None or self.status == "all" else self.status
         order = self.order or "urgent"
-        return UnmanagedFilter(status, self.reason, self.number, words, order, self.campaign, self.within)
+        return UnmanagedFilter(status, self.reason, self.number, words, order, self.campaign, self.within, self.tag)
 
     def seen_by(self, person: Person) -> Self:
         """The same list with the person's preferences where its address says nothing."""
@@ -114,12 +118,12 @@ class ListQuery:
     @property
     def narrowed(self) -> bool:
         """Whether the list is filtered or searched. The status is none of the filters: a list always has one."""
-        return bool(self.reason or self.number or self.campaign or self.to or self.q)
+        return bool(self.reason or self.number or self.campaign or self.tag or self.to or self.q)
 
     @property
     def filters(self) -> int:
         """How many filters are set, without the search."""
-        return sum(each is not None for each in (self.reason, self.number, self.campaign, self.to))
+        return sum(each is not None for each in (self.reason, self.number, self.campaign, self.tag, self.to))
 
     def args(self, **changes: object) -> dict[str, Any]:
         """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""
@@ -131,6 +135,7 @@ class ListQuery:
             "reason": moved.reason and moved.reason.value,
             "number": moved.number,
             "campaign": moved.campaign,
+            "tag": moved.tag,
             "q": moved.q or None,
             "order": moved.order,
             "rows": moved.rows,

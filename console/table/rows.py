@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 from uuid import UUID
+from zlib import crc32
 
 from flask import current_app
 from markupsafe import Markup
@@ -33,7 +34,7 @@ class RowView:
     it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
     customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
     `answer`: what is wrong with the last answer, or empty. `promised`: to whom the next one is promised, or empty.
-    `campaign`: which campaign the customer answered, or empty.
+    `campaign`: which campaign the customer answered, or empty. `tags`, `notes`: its tags, the number of its notes.
     `mark`: changes whenever the row does."""
 
     of: Row
@@ -54,6 +55,8 @@ class RowView:
     answer: str
     promised: str
     campaign: str
+    tags: tuple[str, ...]
+    notes: int
     mark: str
 
 
@@ -91,6 +94,8 @@ def row_view(of: Row, directory: Directory) -> RowView:
         answer=_answer(of),
         promised=_promised(of, directory),
         campaign=_campaign(of),
+        tags=of.tags if isinstance(of, ListedConversation) else (),
+        notes=of.notes if isinstance(of, ListedConversation) else 0,
         mark=row_mark(of),
     )
 
@@ -146,6 +151,7 @@ def row_mark(of: Row) -> str:
     if isinstance(of, ListedConversation):
         more += [of.answer] if of.answer else []
         more += [f"until{of.promise.until.timestamp():.0f}"] if of.promise else []
+        more += [f"kept{crc32(repr((of.tags, of.notes)).encode())}"] if of.tags or of.notes else []
     return ".".join([f"{of.id}.{of.version}.{of.sequence}.{of.entries}", *more])
 
 

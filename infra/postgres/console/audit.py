@@ -28,6 +28,9 @@ AuditEvent = Literal[
     "deleted_opened",
     "choices_changed",
     "alarms_changed",
+    "note_deleted",
+    "tag_removed",
+    "saved_list_deleted",
     "sign_in_made",
     "sign_in_disabled",
     "sign_in_enabled",
@@ -46,8 +49,9 @@ AuditEvent = Literal[
 """Stored values. `asked`: a command was requested; `held_back`: one of a bulk action was not, because the free slots
 were given to more urgent conversations; `not_kept`: Kafka did not acknowledge it. `deleted_opened`: what the customer
 deleted from a conversation was shown. `choices_changed`: what agents choose from was; `alarms_changed`: a silence or a
-channel was. `factor_...`, `code_refused`: about a second factor. `provider_refused`: what the OpenID provider said lets
-nobody in. Of an administrator's act on a sign-in, `detail` has its name as `of`; the command line has no address."""
+channel was. `note_deleted`, `tag_removed`: of a conversation. `factor_...`, `code_refused`: about a second factor.
+`provider_refused`: what the OpenID provider said lets nobody in. Of an administrator's act on a sign-in, `detail` has
+its name as `of`; the command line has no address."""
 
 
 @dataclass(frozen=True, slots=True)

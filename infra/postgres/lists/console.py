@@ -174,20 +174,20 @@ def list_totals(conn: Connection[Any], which: UnmanagedFilter) -> ListTotals:
     """The totals of the filter's numbers, reason and campaign. One statement, because a round trip costs a page more
     than the query."""
     is_supervised = which.within is not None
-    totals = _totals(which.reason, which.of_numbers, which.campaign is not None, is_supervised)
+    totals = _totals(which.reason, which.of_numbers, which.is_of_few, is_supervised)
     found = conn.execute(totals, {**count_of(which), **values_within(which.within)}).fetchone()
     assert found is not None
     return ListTotals({"active": found[0], "closed": found[1], "dismissed": found[2]}, *found[3:])
 
 
 @cache
-def _totals(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool, is_supervised: bool) -> bytes:
+def _totals(reason: Reason | None, of_numbers: OfNumbers, of_few: bool, is_supervised: bool) -> bytes:
     return (
         SQL("select c.*, w.*, s.*, l.* from ({}) as c, ({}) as w, ({}) as s, ({}) as l")
         .format(
-            SQL(counts_statement(of_campaign)),
+            SQL(counts_statement(of_few)),
             WAITING[is_supervised],
-            *(each(reason, of_numbers, of_campaign) for each in (soon_statement, lost_statement)),
+            *(each(reason, of_numbers, of_few) for each in (soon_statement, lost_statement)),
         )
         .as_bytes()
     )
@@ -245,7 +245,7 @@ def _read(
     limit: int,
 ) -> _Found:
     if not which.words:
-        statement = _listing(statuses, which.reason, which.of_numbers, down, which.campaign is not None)
+        statement = _listing(statuses, which.reason, which.of_numbers, down, which.is_of_few)
         return _Found(_rows(conn, statement, which, start, limit))
     query = tsquery(which.words)
     if query is None:
@@ -297,16 +297,16 @@ def _search_into(
     limit: int,
     query: str,
 ) -> None:
-    of_campaign = which.campaign is not None
-    is_scanned = status != "closed" or of_campaign
+    of_few = which.is_of_few
+    is_scanned = status != "closed" or of_few
     scanned = MAX_SCANNED if is_scanned else _SCANNED_FIRST
-    statement = _scan((status,), which.reason, which.of_numbers, down, of_campaign)
+    statement = _scan((status,), which.reason, which.of_numbers, down, of_few)
     more: dict[str, object] = {"query": query, "scanned": scanned}
     found.rows = _rows(conn, statement, which, start, limit, more)
     if len(found.rows) >= limit:
         return
     if is_scanned:
-        statement = ordered((status,), which.reason, which.of_numbers, down, "scanned", of_campaign=of_campaign)
+        statement = ordered((status,), which.reason, which.of_numbers, down, "scanned", of_few=of_few)
         values = {**_values(which, start, limit), "scanned": MAX_SCANNED + 1}
         end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
         assert end is not None
@@ -333,6 +333,7 @@ def _values(which: UnmanagedFilter, start: Cursor, limit: int) -> dict[str, obje
         **which.numbers(),
         "reason": which.reason and which.reason.code,
         "campaign": which.campaign,
+        "tag": which.tag,
         "at": start.at,
         "id": start.id,
         "limit": limit,
@@ -347,22 +348,22 @@ _WORDS = SQL("array_to_tsvector(string_to_array(search, ' '))")
 
 @cache
 def _listing(
-    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
+    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_few: bool
 ) -> bytes:
     """The statement as bytes: composing it takes longer than reading a page."""
-    return ordered(statuses, reason, of_numbers, down, of_campaign=of_campaign).as_bytes()
+    return ordered(statuses, reason, of_numbers, down, of_few=of_few).as_bytes()
 
 
 @cache
 def _scan(
-    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_campaign: bool
+    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_few: bool
 ) -> Composed:
     """The first rows in order, then those of them with the words."""
     return SQL(
         "with scanned as materialized ({ordered}) select {listed} from scanned "
         "where {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
     ).format(
-        ordered=ordered(statuses, reason, of_numbers, down, "scanned", with_words=True, of_campaign=of_campaign),
+        ordered=ordered(statuses, reason, of_numbers, down, "scanned", with_words=True, of_few=of_few),
         listed=_LISTED_NAMES,
         words=_WORDS,
         d=DIRECTION[down],

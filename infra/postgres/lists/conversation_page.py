@@ -71,10 +71,10 @@ def last_actor(conn: Connection[Any], conversation: UUID) -> str | None:
 
 
 def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, str]:
-    """Returns, for each conversation that exists, a text that changes whenever its page does: with the conversation,
-    its mails, its open transfer on reply, the newest `MARKED` of what was sent in it, and the statuses, edits,
-    deletions and files of its newest `MARKED` messages. Each is read from its index, so that open pages of long
-    conversations cost no more than others."""
+    """Returns, for each conversation that exists, a text that changes whenever its page does: with the
+    conversation, its mails, its open transfer on reply, its notes and tags, who looks at it, the newest `MARKED` of
+    what was sent in it, and the statuses, edits, deletions and files of its newest `MARKED` messages. Each is read
+    from its index, so that open pages of long conversations cost no more than others."""
     found = conn.execute(
         """
         select c.id, concat_ws('.', c.version, c.sequence, c.entries, m.marks,
@@ -83,7 +83,11 @@ def marks(conn: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, 
           (select md5(string_agg(concat_ws(' ', s.id, s.state, s.error), ',' order by s.ordinal)) from (
             select id, state, error, ordinal from sends where conversation_id = c.id order by ordinal desc limit %s
           ) as s),
-          (select min(w.ends_at) from wishes w where w.conversation_id = c.id and w.state = 'waiting'))
+          (select min(w.ends_at) from wishes w where w.conversation_id = c.id and w.state = 'waiting'),
+          (select md5(string_agg(n.id::text, ',' order by n.at, n.id)) from notes n where n.conversation_id = c.id),
+          (select md5(string_agg(t.tag, ',' order by t.tag)) from conversation_tags t where t.conversation_id = c.id),
+          (select md5(string_agg(concat_ws(' ', v.person, v.dialog), ',' order by v.person, v.dialog)) from viewers v
+            where v.conversation_id = c.id and v.seen_at > now() - interval '30 s'))
         from conversations c
         cross join lateral (
           select concat_ws('.', count(s), sum(s.rank), max(s.succeeded_at), max(s.failed_at),

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composed
 from domain.conversations.conversation import Status
 from domain.conversations.reasons import Reason
 from infra.postgres.conversations.columns import STATUS_CODES
-from infra.postgres.lists.unmanaged import ANSWERED, OF_NUMBER, OfNumbers
+from infra.postgres.lists.unmanaged import NAMED, OF_NUMBER, OfNumbers
 
 SOON = timedelta(hours=4)
 """A conversation with less time left than this runs out soon."""
@@ -21,30 +21,29 @@ _DAY = timedelta(days=1)
 
 
 @cache
-def soon_statement(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool) -> Composed:
-    """Returns the SQL that counts those that run out soon, with this reason (None: any) and these
-    numbers, whose parameters are those of `UnmanagedFilter.numbers`; if `of_campaign`, only answers to a `campaign`."""
+def soon_statement(reason: Reason | None, of_numbers: OfNumbers, of_few: bool) -> Composed:
+    """Returns the SQL that counts those that run out soon, with this reason (None: any) and these numbers, whose
+    parameters are those of `UnmanagedFilter.numbers`; if `of_few`, only answers to a `campaign` or those with a
+    `tag`."""
     reasons = [reason] if reason else tuple(Reason)
-    return _counted("active", reasons, of_numbers, of_campaign, _OLDER.format(age=_DAY - SOON))
+    return _counted("active", reasons, of_numbers, of_few, _OLDER.format(age=_DAY - SOON))
 
 
 @cache
-def lost_statement(reason: Reason | None, of_numbers: OfNumbers, of_campaign: bool) -> Composed:
-    """Returns the SQL that counts those who could be answered until less than a day ago, and nobody did. Whom the bot
-    dismissed is not among them: the bot may have answered. Parameters as for `soon_statement`."""
+def lost_statement(reason: Reason | None, of_numbers: OfNumbers, of_few: bool) -> Composed:
+    """Returns the SQL that counts those who could be named until less than a day ago, and nobody did. Whom the bot
+    dismissed is not among them: the bot may have named. Parameters as for `soon_statement`."""
     reasons = [each for each in ([reason] if reason else Reason) if each is not Reason.BOT_CLOSED]
     age = SQL(" and ").join([_OLDER.format(age=_DAY), _YOUNGER.format(age=2 * _DAY)])
-    return _counted("closed", reasons, of_numbers, of_campaign, age)
+    return _counted("closed", reasons, of_numbers, of_few, age)
 
 
-def _counted(
-    status: Status, reasons: Sequence[Reason], of_numbers: OfNumbers, of_campaign: bool, age: Composed
-) -> Composed:
+def _counted(status: Status, reasons: Sequence[Reason], of_numbers: OfNumbers, of_few: bool, age: Composed) -> Composed:
     """Counts by the `age` of the customer's last message. The window ends a day after it, so each branch is a range of
-    a list's own index, at most `MANY` rows of it. Of a campaign there are few: all of its answers are read."""
+    a list's own index, at most `MANY` rows of it. Of a campaign or a tag there are few: all of them are read."""
     branches = [
         _BRANCH.format(
-            listed=SQL("answered where" if of_campaign else "conversations where unmanaged and"),
+            listed=SQL("named where" if of_few else "conversations where unmanaged and"),
             status=sql.Literal(STATUS_CODES[status]),
             reason=sql.Literal(each.code),
             number=OF_NUMBER[of_numbers],
@@ -54,7 +53,7 @@ def _counted(
         for each in reasons
     ]
     return SQL("{answers} select least(count(*), {most}) from ({branches}) as found").format(
-        answers=SQL("with answered as materialized ({})").format(SQL(ANSWERED)) if of_campaign else SQL(""),
+        answers=SQL("with named as materialized ({})").format(SQL(NAMED)) if of_few else SQL(""),
         most=sql.Literal(MANY),
         branches=SQL(" union all ").join(branches or [_NONE]),
     )

@@ -53,6 +53,12 @@ class UnmanagedFilter:
     order: Order = "newest"
     campaign: UUID | None = None
     within: Supervision | None = None
+    tag: str | None = None
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether it names its conversations, by a campaign or a tag."""
+        return self.tag is not None or (self.campaign is not None and self.status != "dismissed")
 
     @property
     def of_numbers(self) -> "OfNumbers":
@@ -87,7 +93,7 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
             "set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan"
         )
         values = {**which.numbers(), "at": after.at, "id": after.id, "limit": rows + 1}
-        values["campaign"] = which.campaign
+        values |= {"campaign": which.campaign, "tag": which.tag}
         cursor = conn.cursor(row_factory=class_row(ListedConversation))
         found = cursor.execute(statement(which), values, prepare=True).fetchall()
         totals = counts(conn, which)
@@ -99,8 +105,7 @@ def page(conn: Connection[Any], which: UnmanagedFilter, rows: int = MIN_ROWS, af
 def statement(which: UnmanagedFilter) -> Composed:
     """Returns the SQL of a page. Its parameters: those of `UnmanagedFilter.numbers`, `at` and `id` (the end of the
     previous page) and `limit`."""
-    of_campaign = which.campaign is not None
-    return ordered(statuses_of(which.status), which.reason, which.of_numbers, of_campaign=of_campaign)
+    return ordered(statuses_of(which.status), which.reason, which.of_numbers, of_few=which.is_of_few)
 
 
 def statuses_of(status: ListedStatus | None) -> tuple[ListedStatus, ...]:
@@ -116,14 +121,14 @@ def ordered(
     down: bool = True,
     limit: str = "limit",
     with_words: bool = False,
-    of_campaign: bool = False,
+    of_few: bool = False,
 ) -> Composed:
     """Returns the SQL of a page, like `statement`. `down`: the latest first; `limit`: the name of the parameter with
-    the number of rows; `with_words`: also the words of a search; `of_campaign`: only answers to a `campaign`, of which
-    there are few: all of them are read and sorted. Dismissed conversations have a list of their own, without reasons
-    and campaigns."""
+    the number of rows; `with_words`: also the words of a search; `of_few`: only answers to a `campaign` or those with a
+    `tag`, of which there are few: all of them are read and sorted. Dismissed conversations have a list of their own,
+    without reasons and campaigns."""
     order = {"direction": DIRECTION[down], "limit": Placeholder(limit)}
-    branch = _BRANCHES if of_numbers == "several" and not of_campaign else _BRANCH
+    branch = _BRANCHES if of_numbers == "several" and not of_few else _BRANCH
     branches = [
         branch.format(status=sql.Literal(STATUS_CODES[status]), reason=sql.Literal(each.code), **order)
         for status, each in product(statuses, [reason] if reason else Reason)
@@ -133,11 +138,13 @@ def ordered(
     following: Composed | SQL = SQL("select * from conversations where unmanaged")
     if statuses == ("dismissed",):
         following = SQL("select * from conversations where dismissed_as is not null")
+        if of_few:
+            following = _DISMISSED_TAGGED
         every = (_DISMISSED if branch is _BRANCH else _DISMISSED_OF_SEVERAL).format(**order)
-    elif of_campaign:
+    elif of_few:
         codes = SQL(", ").join(sql.Literal(STATUS_CODES[each]) for each in statuses if each != "dismissed")
         of_reason = SQL(" and reason = {}").format(sql.Literal(reason.code)) if reason else SQL("")
-        following = SQL("select * from ({}) as c").format(SQL(ANSWERED))
+        following = SQL("select * from ({}) as c").format(SQL(NAMED))
         every = SQL("select * from following where status in ({}){}").format(codes, of_reason)
     return SQL(
         "with following as not materialized ({following} {where} {number} "
@@ -145,7 +152,7 @@ def ordered(
         "order by last_at {direction}, id {direction} limit {limit}"
     ).format(
         following=following,
-        where=SQL("where true" if of_campaign and statuses != ("dismissed",) else ""),
+        where=SQL("where true" if of_few and statuses != ("dismissed",) else ""),
         number=SQL("") if branch is _BRANCHES else OF_NUMBER[of_numbers],
         beyond=BEYOND[down],
         columns=LISTED,
@@ -189,6 +196,10 @@ _BRANCHES = SQL(
 )
 """The same for several numbers, each read from the index of its number."""
 _DISMISSED = SQL("(select * from following order by last_at {direction}, id {direction} limit {limit})")
+_DISMISSED_TAGGED = SQL(
+    "select * from conversations c where dismissed_as is not null and exists ("
+    "select from conversation_tags t where t.conversation_id = c.id and t.tag = %(tag)s)"
+)
 _DISMISSED_OF_SEVERAL = SQL(
     "(select c.* from unnest(%(numbers)s::text[]) as t (number) cross join lateral ("
     "select * from following where phone_number_id = t.number "
@@ -213,43 +224,57 @@ COUNTS: LiteralString = """
 ones with the number; null counts all."""
 
 
-ANSWERED: LiteralString = """
+NAMED: LiteralString = """
   select c.* from (
-    select distinct conversation_id from campaign_answers where campaign_id = %(campaign)s and outcome = 'unmanaged'
-  ) as answered cross join lateral (
-    select * from conversations where id = answered.conversation_id and unmanaged offset 0
+    select conversation_id from campaign_answers a where campaign_id = %(campaign)s and outcome = 'unmanaged'
+      and (%(tag)s::text is null or exists (
+        select from conversation_tags t where t.conversation_id = a.conversation_id and t.tag = %(tag)s))
+    union (select conversation_id from conversation_tags where tag = %(tag)s and %(campaign)s::uuid is null
+      order by at desc limit 20000)
+  ) as named cross join lateral (
+    select * from conversations where id = named.conversation_id and unmanaged offset 0
   ) as c
 """
-"""The unmanaged conversations in which recipients of a `campaign` answered. O(those), each read by its key: without
-`offset` PostgreSQL may read all unmanaged ones instead."""
+"""The unmanaged conversations in which recipients of a `campaign` answered, or that have a `tag`; with both, those that
+have both. Of a tag the latest 20,000. O(those), each read by its key: without `offset` PostgreSQL may read all
+unmanaged ones instead."""
 
-COUNTS_OF_CAMPAIGN: LiteralString = f"""
+COUNTS_OF_FEW: LiteralString = f"""
   select count(*) filter (where status = 'a') as active, count(*) filter (where status = 'c') as closed,
-    (select coalesce(sum(n), 0)::bigint from dismissed_counts
+    case when %(tag)s::text is null then (select coalesce(sum(n), 0)::bigint from dismissed_counts
       where (%(number)s::text is null or phone_number_id = %(number)s)
-        and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))) as dismissed
-  from ({ANSWERED}) as c
+        and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s)))
+    else (select count(*) from conversation_tags t join conversations d on d.id = t.conversation_id
+      where t.tag = %(tag)s and d.dismissed_as is not null
+        and (%(number)s::text is null or d.phone_number_id = %(number)s)
+        and (%(numbers)s::text[] is null or d.phone_number_id = any(%(numbers)s))) end as dismissed
+  from ({NAMED}) as c
   where (%(number)s::text is null or phone_number_id = %(number)s)
     and (%(numbers)s::text[] is null or phone_number_id = any(%(numbers)s))
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
-"""As `COUNTS`, of the answers to a `campaign`."""
+"""As `COUNTS`, of the answers to a `campaign`, or of a `tag`."""
 
 
-def counts_statement(of_campaign: bool) -> LiteralString:
+def counts_statement(of_few: bool) -> LiteralString:
     """Returns the SQL of the counts."""
-    return COUNTS_OF_CAMPAIGN if of_campaign else COUNTS
+    return COUNTS_OF_FEW if of_few else COUNTS
 
 
 def count_of(which: UnmanagedFilter) -> dict[str, object]:
     """Returns the parameters of the counts."""
-    return {**which.numbers(), "reason": which.reason and which.reason.code, "campaign": which.campaign}
+    return {
+        **which.numbers(),
+        "reason": which.reason and which.reason.code,
+        "campaign": which.campaign,
+        "tag": which.tag,
+    }
 
 
 def counts(conn: Connection[Any], which: UnmanagedFilter) -> dict[ListedStatus, int]:
     """Returns status -> number of conversations with the filter's number, reason and campaign; of the dismissed ones
     with its number. The filter's status is ignored."""
-    found = conn.execute(counts_statement(which.campaign is not None), count_of(which)).fetchone()
+    found = conn.execute(counts_statement(which.is_of_few), count_of(which)).fetchone()
     assert found is not None
     return {"active": found[0], "closed": found[1], "dismissed": found[2]}
 
@@ -277,7 +302,8 @@ class ListedConversation:
     `last`: the customer's last message, where a list has read it and it is not a text
     (`infra.postgres.lists.last_messages`); `answer`: likewise the state of the last answer that was sent from here, if
     it is `unknown` or `failed`; `promise`: likewise to whom the customer's next answer is promised;
-    `campaign`: likewise the name of the campaign that the customer answered in it."""
+    `campaign`: likewise the name of the campaign that the customer answered in it; `tags`: likewise its tags, and
+    `notes`: the number of its notes (`infra.postgres.kept`)."""
 
     id: UUID
     phone_number_id: str
@@ -314,6 +340,8 @@ class ListedConversation:
     answer: str | None = None
     promise: ListedPromise | None = None
     campaign: str | None = None
+    tags: tuple[str, ...] = ()
+    notes: int = 0
 
     @property
     def status(self) -> Status:

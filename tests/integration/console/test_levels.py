@@ -23,14 +23,17 @@ OPEN = {
     "account.sign_out account.show account.change_words account.change_password unmanaged.home "
     "conversations.command answers.show answers.answer answers.keep_draft answers.recall answers.resolve "
     "send_templates.choose send_templates.send quick.show",
-    "lists": "unmanaged.keys unmanaged.show unmanaged.download waiting.show panel_parts.changes live.stream live.may",
+    "lists": "saved_lists.show saved_lists.save saved_lists.delete "
+    "unmanaged.keys unmanaged.show unmanaged.download waiting.show panel_parts.changes live.stream live.may",
     "overview": "analytics.show analytics.rows analytics.rows_file analytics.hours_file "
     "deferred.show sending.unknown sending.show_numbers",
     "actions": "conversations.offer conversations.transfer_to conversations.take conversations.recall "
     "conversations.recall_mail conversations.email conversations.preview deferred.undo deferred.cancel deferred.offer "
     "deferred.promise on_reply_of_many.next_step bulk.preview_selection bulk.submit_all bulk.preview "
-    "bulk_results.show bulk_results.undo bulk_results.reserve dismissals.ask dismissals.dismiss",
-    "messages": "panel_parts.earlier media.received media.small media.sent mail_files.follow replies.show",
+    "bulk_results.show bulk_results.undo bulk_results.reserve dismissals.ask dismissals.dismiss "
+    "open_dialogs.look",
+    "messages": "notes.show notes.add notes.delete notes.tag notes.untag notes.mentions "
+    "panel_parts.earlier media.received media.small media.sent mail_files.follow replies.show",
     "desk": "desk_live.stream desk.show desk.conversation desk.changes desk.keys desk.presence desk.here desk.alive "
     "desk.accept desk.decline desk.closing desk.close releases.show releases.hand_over releases.park "
     "releases.give_back releases.take_over choices.show choices.keep_quick choices.delete_quick",
