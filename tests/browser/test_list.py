@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.chromium import MISSING, program
 from tests.support.pages import RULES, cut_off, row_of, said, violations
-from tests.support.shop import Shop
+from tests.support.shop import MANAGER, Shop
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 
@@ -123,3 +123,35 @@ def test_list_and_panel_fit_at_every_width_and_nothing_covers_them(width: int, p
     rows(page).first.locator(".who .open").click()
     expect(page.get_by_role("log")).to_be_in_viewport()
     assert ([], []) == (cut_off(page), violations(page, RULES))
+
+
+def test_where_there_are_fewer_slots_than_conversations_the_dialog_offers_now_and_the_rest_reserved(
+    page: Page, shop: Shop
+) -> None:
+    for n in range(6):
+        shop.customer_writes(shop.customer(f"Guest {n}"), "Buongiorno", ago=f"{9 - n}:00")
+    shop.agent_is(MANAGER, "ready")
+    page.goto("/unmanaged?q=Guest")
+    page.get_by_role("checkbox", name="Select all rows").check()
+    page.keyboard.press("t")
+    dialog = page.get_by_role("dialog", name="Transfer to a user")
+    dialog.get_by_role("radio", name="Elena Zanini").check()
+    expect(dialog.get_by_role("radio", name="Immediate, and reserve the rest")).to_be_checked()
+    expect(dialog.locator(".go")).to_have_text(re.compile(r"^\d now, reserve \d$"))
+    assert ([], []) == (cut_off(page), violations(page, RULES))
+    dialog.get_by_role("radio", name="Anna Bellini").check()
+    expect(dialog.get_by_role("radio", name="Immediate, and reserve the rest")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_waiting_list_is_filtered_and_ticked_at_every_width(width: int, page: Page) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto("/waiting")
+    assert ([], []) == (cut_off(page), violations(page, RULES))
+    page.get_by_role("checkbox", name="Select").last.check()
+    expect(page.get_by_role("button", name="Recall", exact=True).last).to_be_visible()
+    assert ([], []) == (cut_off(page), violations(page, RULES))
+    if width == 390:
+        page.get_by_text("Filters").click()
+    page.get_by_role("combobox", name="Skillset or user").select_option("skillset:sales")
+    expect(page).to_have_url(re.compile("to=skillset"))
