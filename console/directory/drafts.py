@@ -78,7 +78,7 @@ def draft_pages(deps: Dependencies) -> Blueprint:
     def again(draft: UUID) -> ResponseReturnValue:
         with deps.connection() as conn:
             found = _found(directory_versions.find_draft(conn, draft))
-            kept, disputed = carry_over_draft(deps, conn, found)
+            kept, disputed = carry_over_draft(conn, found)
         return redirect(url_for("directory_drafts.show", draft=kept, of=draft if disputed else None), 303)
 
     return pages

@@ -13,6 +13,7 @@ from console.dependencies import Dependencies
 from console.directory import view
 from console.directory.editing import LONGEST_NOTE, Beginning, begin, keep_draft, problems_of
 from console.directory.forms import KINDS, SPARE_ROWS, TableKind, field_at, fields_of, form_of, menu_rows, table_of
+from console.directory.problems import problem_text
 from console.phrases import LEVELS
 from console.request import translated
 from console.words import LANGUAGES, zones
@@ -48,7 +49,7 @@ def edit_pages(deps: Dependencies) -> Blueprint:
     def edit(kind: TableKind) -> ResponseReturnValue:
         draft, id_ = request.args.get("draft", type=UUID), request.args.get("id")
         with deps.connection() as conn:
-            beginning = begin(deps, conn, draft=draft)
+            beginning = begin(conn, draft=draft)
         table = beginning.table(kind, id_) if id_ else None
         if id_ and table is None:
             abort(404)
@@ -60,8 +61,8 @@ def edit_pages(deps: Dependencies) -> Blueprint:
         draft = request.form.get("draft", type=UUID)
         note = " ".join(request.form.get("note", "").replace("\0", "").split())[:LONGEST_NOTE]
         with deps.connection() as conn:
-            beginning = begin(deps, conn, request.form.get("base", type=int), draft)
-            before = begin(deps, conn, beginning.base).document
+            beginning = begin(conn, request.form.get("base", type=int), draft)
+            before = begin(conn, beginning.base).document
             base = beginning.table(kind, id_) if id_ else {}
             if base is None:
                 abort(404)
@@ -84,7 +85,7 @@ def edit_pages(deps: Dependencies) -> Blueprint:
     def remove(kind: TableKind) -> ResponseReturnValue:
         id_ = request.form.get("of", "")
         with deps.connection() as conn:
-            beginning = begin(deps, conn)
+            beginning = begin(conn)
             if beginning.table(kind, id_) is None:
                 abort(404)
             document = _without(beginning, kind, id_)
@@ -131,7 +132,7 @@ def _form(
     for problem in problems or ():
         if problem.path[:2] == (kind, place):
             key, _, said = problem.message.partition(": ")
-            at_fields.setdefault(field_at(problem.path[2:], {}, values), []).append(said or key)
+            at_fields.setdefault(field_at(problem.path[2:], {}, values), []).append(problem_text(said or key))
         else:
             elsewhere.append(problem.message)
     known = menu_rows(values)

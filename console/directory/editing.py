@@ -63,7 +63,7 @@ class DraftStanding:
     command: RequestedCommand | None
 
 
-def begin(deps: Dependencies, conn: Connection[Any], base: int | None = None, draft: UUID | None = None) -> Beginning:
+def begin(conn: Connection[Any], base: int | None = None, draft: UUID | None = None) -> Beginning:
     """The beginning of an edit: of the current version, of version `base`, or of a draft. Aborts with 404 if there is
     none."""
     if draft is not None:
@@ -71,8 +71,7 @@ def begin(deps: Dependencies, conn: Connection[Any], base: int | None = None, dr
         if found is None:
             abort(404)
         return Beginning(found.base, plain(document_of(found.text)), found.note)
-    directory = deps.directory(conn)
-    current = person().directory
+    current, directory = stored.read(conn)  # both of the same moment: the request's own version may be older
     if base is None or base == current:
         return Beginning(current, plain(directory_document(directory)))
     text = stored.text_of(conn, base)
@@ -119,15 +118,15 @@ def _canonical(document: Document) -> str:
         return toml_text(ordered)
 
 
-def carry_over_draft(deps: Dependencies, conn: Connection[Any], draft: DirectoryDraft) -> tuple[UUID, bool]:
+def carry_over_draft(conn: Connection[Any], draft: DirectoryDraft) -> tuple[UUID, bool]:
     """Stores a draft with the same changes on top of the current version. Returns its id, and whether others changed
     the same."""
     base = stored.text_of(conn, draft.base)
     if base is None:
         abort(404)
-    theirs = directory_document(deps.directory(conn))
-    carried = carry_over(document_of(base), document_of(draft.text), theirs)
-    id_ = keep_draft(conn, str(draft.id), carried.document, person().directory, draft.note)
+    current, directory = stored.read(conn)
+    carried = carry_over(document_of(base), document_of(draft.text), directory_document(directory))
+    id_ = keep_draft(conn, str(draft.id), carried.document, current, draft.note)
     return id_, bool(carried.conflicts)
 
 

@@ -65,7 +65,7 @@ def directory_pages(deps: Dependencies) -> Blueprint:
             seen = next((each for each in seen_numbers(conn) if each.phone_number_id == id_), None)
             if seen is None:
                 abort(404)
-            beginning = begin(deps, conn)
+            beginning = begin(conn)
             table = {**PROPOSED["number"], "phone_number_id": id_, "name": seen.name or "", **_usual(beginning)}
             document = beginning.with_table("number", None, table)
             note = translated(gettext_noop("Customers write to it"))

@@ -78,7 +78,7 @@ def version_pages(deps: Dependencies) -> Blueprint:
                 abort(404)
             note = translated(gettext_noop("Version {n} again")).replace("{n}", str(version))
             form = request.form.get("form", "")
-            kept = keep_draft(conn, form, document_of(found), person().directory, note)
+            kept = keep_draft(conn, form, document_of(found), stored.version(conn), note)
         return redirect(url_for("directory_drafts.show", draft=kept), 303)
 
     return pages

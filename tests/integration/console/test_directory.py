@@ -290,6 +290,40 @@ def test_the_pages_speak_italian(console: Console, boss: Browser) -> None:
     assert "Chi è pronto" in text(boss.get("/directory/ready").text)
 
 
+@pytest.mark.parametrize(
+    ("path", "typed", "said"),
+    [
+        (SHOP, {"hours__mon": "9-18"}, "non sono orari"),
+        (SHOP, {"hours__mon": "25:00-26:00"}, "fuori dalla giornata"),
+        (SHOP, {"hours__mon": "09:00-09:00"}, "è vuoto"),
+        (SHOP, {"hours__mon": "22:00-02:00"}, "supera la mezzanotte"),
+        (SHOP, {"hours__mon": "09:00-12:00, 11:00-13:00"}, "si sovrappongono"),
+        (SHOP, {"time_zone": "Europe/Rom"}, "forse"),
+        (SHOP, {"time_zone": "xyz"}, "non esiste il fuso orario"),
+        (SHOP, {"name": "x" * 201}, "troppo lungo"),
+        (SHOP, {"texts__en__greeting": "x" * 1001}, "troppo lungo"),
+        (SHOP, {"stop_words": "!"}, "nulla che un cliente"),
+        (SHOP, {"menu__9__choice": "!", "menu__9__skillset": "sales"}, "non possono scegliere"),
+        (SHOP, {"menu__9__choice": "9", "menu__9__skillset": "nobody"}, "non esiste lo skillset"),
+        (SHOP, {"menu__9__choice": "1", "menu__9__skillset": "sales"}, "la stessa scelta"),
+        (SHOP, {"softbot": "1", "texts__en__greeting": "Hi"}, "parla il Softbot"),
+        (USER, {"email": "nobody"}, "non è un indirizzo"),
+        (USER, {"max_conversations": "many"}, "numero intero da 0 a 1000"),
+    ],
+)
+def test_what_is_wrong_is_said_in_italian_too(boss: Browser, path: str, typed: dict[str, str], said: str) -> None:
+    boss.post("/account/words", language="it")
+    page = edits(boss, f"{path}?id={NUMBER if path == SHOP else 'anna'}", **typed)
+    assert said in text(page)
+
+
+def test_a_new_table_without_its_id_is_refused_in_italian_too(boss: Browser) -> None:
+    boss.post("/account/words", language="it")
+    assert "non è l'ID di un numero" in text(edits(boss, SHOP, phone_number_id="a b"))
+    assert "non è un ID" in text(edits(boss, "/directory/skillset/edit", id="a b", name="A"))
+    assert "è già presente" in text(edits(boss, USER, id="anna", name="A", email="a@example.com"))
+
+
 def without(company: Directory, *users: str) -> Directory:
     return replace(company, users={id_: user for id_, user in company.users.items() if id_ not in users})
 
