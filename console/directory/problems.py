@@ -1,8 +1,7 @@
 """What is wrong with a table, in the language of the page. The validation of the file speaks English; its sentences are
-recognised here by their pattern, and one that is not stays as it is."""
+recognised here by their patterns, and one that is not stays as it is."""
 
-import re
-from functools import cache
+from string import Formatter
 
 from console.request import translated
 from domain.contract.texts import gettext_noop
@@ -35,16 +34,28 @@ _PATTERNS = (
 def problem_text(message: str) -> str:
     """A problem in the language of the page; `message`: as the validation says it, without the name of its key."""
     for pattern in _PATTERNS:
-        if found := _expression(pattern).fullmatch(message):
+        if (found := _values(pattern, message)) is not None:
             text = translated(pattern)
-            for name, value in found.groupdict().items():
+            for name, value in found.items():
                 text = text.replace(f"{{{name}}}", value)
             return text
     return message
 
 
-@cache
-def _expression(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(value|other|first|second|least|most|example|kind)\}", pattern)
-    expression = "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
-    return re.compile(expression, re.DOTALL)
+def _values(pattern: str, message: str) -> dict[str, str] | None:
+    """What stands in a message where a pattern has its names; None: it does not fit. Takes time by the length of the
+    message only: what was typed is part of it."""
+    (first, name), *others = [(literal, field) for literal, field, _, _ in Formatter().parse(pattern)]
+    if not message.startswith(first):
+        return None
+    place, found = len(first), dict[str, str]()
+    for literal, following in [*others, ("", None)] if name else others:
+        if name is None:
+            break
+        is_last = following is None
+        end = len(message) - len(literal) if is_last else message.find(literal, place)
+        if end < place or not message.startswith(literal, end):
+            return None
+        found[name] = message[place:end]
+        place, name = end + len(literal), following
+    return found if place == len(message) else None
