@@ -20,14 +20,15 @@ def secret_of(browser: Browser) -> str:
 
 
 def code_of(secret: str, steps: int = 0) -> str:
-    """The code of an authenticator app, so many steps from now."""
+    """The code of an authenticator app, so many steps from now. The next one is accepted already, also if time goes on
+    meanwhile."""
     return pyotp.TOTP(secret).at(utc_now() + timedelta(seconds=30 * steps))
 
 
 def enrol(browser: Browser) -> tuple[str, list[str]]:
     """Sets the second factor up; returns its secret and the recovery codes."""
     secret = secret_of(browser)
-    page = browser.post("/account/second-factor", code=code_of(secret, -1))
+    page = browser.post("/account/second-factor", code=code_of(secret))
     assert 200 == page.status_code
     codes = re.findall(r"<li><code>([a-z0-9-]+)</code>", page.text)
     assert RECOVERY_CODES == len(set(codes))
@@ -58,7 +59,7 @@ def test_signing_in_takes_password_and_code(console: Console, boss: Browser) -> 
     assert 401 == browser.get("/live/may").status_code
     assert 401 == browser.post("/sign-in/code", code="000000").status_code
     before = browser.http.get_cookie("witiop")
-    answer = browser.post("/sign-in/code", code=code_of(secret), next="/waiting")
+    answer = browser.post("/sign-in/code", code=code_of(secret, 1), next="/waiting")
     assert (303, "/waiting") == (answer.status_code, answer.location)
     assert 200 == browser.get("/unmanaged").status_code
     after = browser.http.get_cookie("witiop")
@@ -68,10 +69,10 @@ def test_signing_in_takes_password_and_code(console: Console, boss: Browser) -> 
 
 def test_a_code_counts_once_also_for_somebody_else_with_the_password(console: Console, boss: Browser) -> None:
     secret, _ = enrol(boss)
-    code = code_of(secret)
+    code = code_of(secret, 1)
     assert 303 == with_password(console).post("/sign-in/code", code=code).status_code
     assert 401 == with_password(console).post("/sign-in/code", code=code).status_code
-    assert 401 == with_password(console).post("/sign-in/code", code=code_of(secret, -1)).status_code
+    assert 401 == with_password(console).post("/sign-in/code", code=code_of(secret)).status_code
 
 
 @pytest.mark.parametrize("steps", [-3, 3])
@@ -93,7 +94,7 @@ def test_a_recovery_code_lets_in_once_however_it_is_typed(console: Console, boss
 def test_new_recovery_codes_replace_the_earlier_ones(console: Console, boss: Browser) -> None:
     secret, codes = enrol(boss)
     assert 422 == boss.post("/account/second-factor", code=codes[1]).status_code
-    assert 200 == boss.post("/account/second-factor", code=code_of(secret)).status_code
+    assert 200 == boss.post("/account/second-factor", code=code_of(secret, 1)).status_code
     assert 401 == with_password(console).post("/sign-in/code", code=codes[0]).status_code
 
 
@@ -103,7 +104,7 @@ def test_guessing_codes_is_stopped_and_so_is_the_right_one(console: Console, bos
     for _ in range(TRIES):
         answers.append(with_password(console).post("/sign-in/code", code="000000").status_code)
     assert {401} == set(answers)
-    assert 429 == with_password(console).post("/sign-in/code", code=code_of(secret)).status_code
+    assert 429 == with_password(console).post("/sign-in/code", code=code_of(secret, 1)).status_code
     assert TRIES + 1 == len(console.audited("code_refused"))
 
 
@@ -113,7 +114,7 @@ def test_the_code_has_to_be_entered_within_ten_minutes(console: Console, boss: B
     console.office.connection.execute(
         "update console_sessions set began_at = now() - interval '11 minutes' where awaits_code"
     )
-    assert "/sign-in" in browser.post("/sign-in/code", code=code_of(secret)).text
+    assert "/sign-in" in browser.post("/sign-in/code", code=code_of(secret, 1)).text
     assert "/sign-in?next=/unmanaged" == browser.get("/unmanaged").location
 
 
@@ -132,7 +133,7 @@ def test_setting_it_up_ends_the_other_sessions(console: Console, boss: Browser) 
 def test_it_is_turned_off_by_a_code_and_not_without(console: Console, boss: Browser) -> None:
     secret, _ = enrol(boss)
     assert 422 == boss.post("/account/second-factor/remove", code="000000").status_code
-    assert 303 == boss.post("/account/second-factor/remove", code=code_of(secret)).status_code
+    assert 303 == boss.post("/account/second-factor/remove", code=code_of(secret, 1)).status_code
     assert 200 == console.signed_in().get("/unmanaged").status_code
     assert [BOSS] == [each["name"] for each in console.audited("factor_removed")]
 
@@ -144,7 +145,7 @@ def test_a_level_that_needs_it_sees_nothing_before(database: str) -> None:
         assert "/account/second-factor?next=/unmanaged" == browser.get("/unmanaged").location
         secret, _ = enrol(browser)
         assert 200 == browser.get("/unmanaged").status_code
-        assert 403 == browser.post("/account/second-factor/remove", code=code_of(secret)).status_code
+        assert 403 == browser.post("/account/second-factor/remove", code=code_of(secret, 1)).status_code
         assert 200 == console.signed_in("anna").get("/account").status_code
 
 
