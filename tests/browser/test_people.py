@@ -65,7 +65,9 @@ def test_a_supervisor_is_added_signs_in_with_a_code_and_sees_what_they_supervise
         vera.get_by_role("button", name="Sign in").click()
         expect(vera.get_by_role("heading", name="Enter your code")).to_be_visible()
         assert_fits(vera)
-        vera.get_by_label("Code from your authenticator app").fill(pyotp.TOTP(secret).at(utc_now() + timedelta(seconds=30)))
+        vera.get_by_label("Code from your authenticator app").fill(
+            pyotp.TOTP(secret).at(utc_now() + timedelta(seconds=30))
+        )
         vera.get_by_role("button", name="Continue").click()
         expect(vera.get_by_role("heading", name="Unmanaged conversations")).to_be_visible()
         expect(vera.get_by_text(theirs.name, exact=True)).to_be_visible()
