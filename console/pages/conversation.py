@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from console import gate
 from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
+from console.kept.suggestion import suggested_target
 from console.notices import back, kafka_unavailable, notice, submitted
 from console.pages import panel
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
@@ -25,6 +26,7 @@ from domain.command_bodies.parts import Target
 from domain.commands import Recall, Transfer
 from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
+from domain.ids import ConversationId
 from domain.ports import PublishFailed
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.lists import console as console_list
@@ -161,6 +163,9 @@ def _transfer_form(
         directory = deps.directory(conn)
         row = _row(conn, directory, id_)
         options = recipient_options(deps, conn, directory, kind, [row.of.phone_number_id])
+        suggestion = suggested_target(conn, directory, ConversationId(id_)) if kind == "skillset" else None
+    if suggestion is not None and all(each.id != suggestion.skillset for each in options):
+        suggestion = None
     end = reservation_end(words().now + deps.terms.reservation, row.of.window_ends_at)
     until = end if end > words().now else None
     return dialog(
@@ -173,8 +178,9 @@ def _transfer_form(
         error=error,
         form=request.form.get("form") or new_form(),
         version=request.form.get("version") or row.of.version,
-        chosen=request.form.get("to") or first_choice(options),
-        mode=request.form.get("mode") or first_mode(options, until),
+        suggestion=suggestion,
+        chosen=request.form.get("to") or (suggestion.skillset if suggestion else first_choice(options)),
+        mode=request.form.get("mode") or first_mode(options, until, suggestion and suggestion.skillset),
         onward="onward" in request.form if request.form else person().moves_on,
         back=back(),
     )

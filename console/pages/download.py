@@ -23,6 +23,7 @@ from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
+from infra.postgres.kept.tags import with_notes
 from infra.postgres.lists.console import ConsolePage, pages
 from infra.postgres.lists.desk import DeskPage, every_desk_page
 from infra.postgres.lists.unmanaged import ListedConversation
@@ -118,7 +119,7 @@ class _Rows:
                         self.note = translated(
                             "There may be more matches than were found: add a word, a number or a reason."
                         )
-                    for row in page.rows:
+                    for row in with_notes(conn, page.rows):
                         if count == MAX_ROWS:
                             self.note = translated(gettext_noop("More conversations match than fit into a file."))
                             return

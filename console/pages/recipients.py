@@ -57,10 +57,11 @@ def first_choice(options: Options) -> str | None:
     return next((each.id for each in options if each.available), None)
 
 
-def first_mode(options: Options, until: datetime | None) -> str:
+def first_mode(options: Options, until: datetime | None, chosen: str | None = None) -> str:
     """The mode that a dialog chooses at first: one that can work. `until`: when a reservation would end; None: there is
-    no time for one."""
-    return "immediate" if first_choice(options) is not None or until is None else "exclusive"
+    no time for one. `chosen`: the recipient, if that is not the first choice."""
+    works = any(each.available for each in options if chosen in (None, each.id))
+    return "immediate" if works or until is None else "exclusive"
 
 
 def recipient_options(

@@ -16,6 +16,7 @@ from domain.contract.row import Row
 from domain.contract.texts import gettext_noop
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
+from infra.postgres.lists.unmanaged import ListedConversation
 from infra.sheets.workbook import Cell, Sheet, workbook
 
 MAX_ROWS = 1_000_000
@@ -51,6 +52,13 @@ class _Column(NamedTuple):
     is_time: bool = False
 
 
+class _NothingKept(NamedTuple):
+    """What is kept about a row that no list has read."""
+
+    tags: tuple[str, ...] = ()
+    note_texts: str = ""
+
+
 class _Texts(NamedTuple):
     """The texts that many rows share, in the language of the page."""
 
@@ -80,6 +88,10 @@ def _texts() -> _Texts:
 def _dismissed(line: _Line) -> str | None:
     dismissed = line.row.dismissed
     return phrases.dismissed_now(line.directory, dismissed) if dismissed is not None else None
+
+
+def _kept(row: Row) -> ListedConversation | _NothingKept:
+    return row if isinstance(row, ListedConversation) else _NothingKept()
 
 
 def _owner(line: _Line) -> str | None:
@@ -119,6 +131,8 @@ _COLUMNS = (
     _Column(
         gettext_noop("Dismissed at"), 30, lambda line: line.row.dismissed and line.row.dismissed.ref.at, is_time=True
     ),
+    _Column(gettext_noop("Tags"), 24, lambda line: ", ".join(_kept(line.row).tags) or None),
+    _Column(gettext_noop("Notes"), 60, lambda line: _kept(line.row).note_texts or None),
     _Column(gettext_noop("Note of the dismissal"), 40, lambda line: line.row.dismissed and line.row.dismissed.note),
 )
 """Further columns are added at the end: programs read the first ones by their place."""

@@ -1,6 +1,6 @@
 """Tags: the words under which people file conversations. Functions raise psycopg errors."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -83,10 +83,11 @@ def with_tags(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list
     return [row if (row.tags, row.notes) == (tags, n) else replace(row, tags=tags, notes=n) for row, tags, n in kept]
 
 
-def noted(conn: Connection[Any], rows: Collection[ListedConversation]) -> dict[UUID, str]:
-    """Returns conversation -> the texts of its notes, one a line, for those of the rows that have some."""
-    texts = note_texts(conn, [row.id for row in rows if row.notes])
-    return {id_: "\n".join(lines) for id_, lines in texts.items()}
+def with_notes(conn: Connection[Any], rows: Sequence[ListedConversation]) -> list[ListedConversation]:
+    """The rows, each with its tags and the texts of its notes, one a line."""
+    tagged = with_tags(conn, rows)
+    texts = note_texts(conn, [row.id for row in tagged if row.notes])
+    return [replace(row, note_texts="\n".join(texts[row.id])) if row.id in texts else row for row in tagged]
 
 
 _KEPT = (

@@ -34,6 +34,13 @@ def earlier_conversations(conn: Connection[Any], conversation: UUID, most: int) 
     return cursor.execute(_EARLIER, {"conversation": conversation, "most": most}).fetchall()
 
 
+def skillset_before(conn: Connection[Any], conversation: UUID) -> str | None:
+    """Returns the skillset that had the latest of the customer's earlier conversations with the number; None: none did.
+    Of the ten latest conversations only."""
+    found = conn.execute(_BEFORE, {"conversation": conversation}).fetchone()
+    return found[0] if found else None
+
+
 def may_read(conn: Connection[Any], agent: str, conversation: UUID) -> bool:
     """Whether an agent may read a conversation: it is theirs or parked for them, or another of its customer is."""
     found = conn.execute(_MAY_READ, {"agent": agent, "conversation": conversation}).fetchone()
@@ -68,6 +75,15 @@ _EARLIER = SQL(
     "select {columns} from conversations where customer_id in ({customers}) and id <> %(conversation)s "
     "order by opened_at desc, id desc limit %(most)s"
 ).format(columns=LISTED, customers=_CUSTOMERS)
+
+_BEFORE = SQL(
+    "with earlier as (select c.id, c.opened_at from conversations c, conversations this "
+    "where this.id = %(conversation)s and c.customer_id in ({customers}) and c.phone_number_id = this.phone_number_id "
+    "and c.opened_at < this.opened_at order by c.opened_at desc limit 10) "
+    "select h.owner_id from earlier cross join lateral (select owner_id from history "
+    "where conversation_id = earlier.id and owner_kind = 's' order by sequence desc limit 1) as h "
+    "order by earlier.opened_at desc limit 1"
+).format(customers=_CUSTOMERS)
 
 _MAY_READ = SQL(
     "select exists (select from conversations where customer_id in ({customers}) and owner_kind = 'u' "

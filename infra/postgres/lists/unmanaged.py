@@ -303,7 +303,7 @@ class ListedConversation:
     (`infra.postgres.lists.last_messages`); `answer`: likewise the state of the last answer that was sent from here, if
     it is `unknown` or `failed`; `promise`: likewise to whom the customer's next answer is promised;
     `campaign`: likewise the name of the campaign that the customer answered in it; `tags`: likewise its tags, and
-    `notes`: the number of its notes (`infra.postgres.kept`)."""
+    `notes`: the number of its notes, `note_texts`: these, for a download (`infra.postgres.kept`)."""
 
     id: UUID
     phone_number_id: str
@@ -342,6 +342,7 @@ class ListedConversation:
     campaign: str | None = None
     tags: tuple[str, ...] = ()
     notes: int = 0
+    note_texts: str = ""
 
     @property
     def status(self) -> Status:

@@ -132,14 +132,14 @@ def test_a_workbook_freezes_and_filters_its_header_and_says_what_it_is(console: 
     content = boss.download("/unmanaged.xlsx?status=active&reason=no_choice&q=hello")
     book = openpyxl.load_workbook(io.BytesIO(content))
     sheet = sheet_of(content)
-    assert ("Unmanaged conversations", "A2", f"A1:AA{sheet.max_row}", 2) == (
+    assert ("Unmanaged conversations", "A2", f"A1:AC{sheet.max_row}", 2) == (
         sheet.title,
         sheet.freeze_panes,
         sheet.auto_filter.ref,
         sheet.max_row,
     )
     assert all(cell.font.bold for cell in sheet[1])
-    assert 27 == sum(each.width >= 10 for each in sheet.column_dimensions.values())
+    assert 29 == sum(each.width >= 10 for each in sheet.column_dimensions.values())
     title = str(book.properties.title)
     for words in ("Unmanaged conversations", str(console.clock().year), "(UTC)", "Active", "Nothing chosen", "hello"):
         assert words in title

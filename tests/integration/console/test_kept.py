@@ -1,12 +1,14 @@
 """What colleagues keep about a conversation: notes with mentions, tags, saved lists; who else looks at it."""
 
+import csv
 import re
 from dataclasses import replace
 from uuid import UUID
 
 from domain.directory import User
-from tests.support.console import Browser, Console, OpenList, ids
+from tests.support.console import Browser, Console, OpenList, hidden, ids
 from tests.support.office import COMPANY, USERS
+from tests.support.stories import FactMaker
 
 MARIA = User("maria", "Maria Bianchi", "maria@example.com", "tenant_administrator", 0)
 
@@ -132,3 +134,44 @@ def test_a_saved_list_has_its_count_and_others_see_it_if_it_is_shared(console: C
     maria.post(url, "saved-lists")
     assert "Wrong choices" not in boss.get("/saved-lists", "saved-lists").text
     assert 422 == boss.post("/saved-lists", "saved-lists", name=" ").status_code
+
+
+def test_a_conversation_can_be_printed_and_saved_without_what_the_customer_deleted(
+    console: Console, boss: Browser
+) -> None:
+    maker = FactMaker()
+    hour = console.office.hours_ago(1)
+    secret, kept = maker.turn(hour, "My secret"), maker.turn(hour + 0.01, "Is my bike ready?")
+    console.office.process(secret, kept, maker.deletes(hour + 0.02, secret))
+    (row,) = ids(boss.get("/unmanaged").text)
+    assert f"/conversations/{row}/transcript" in boss.get(f"/unmanaged?open={row}&tab=info", "panel").text
+    add_note(boss, row, "Only for us")
+    for page in (
+        boss.get(f"/conversations/{row}/transcript").text,
+        boss.get(f"/conversations/{row}/transcript.txt").text,
+    ):
+        assert "Is my bike ready?" in page
+        assert "deleted by the customer" in page
+        assert "My secret" not in page
+        assert "Only for us" not in page
+    assert {"kind": "txt"} == console.audited("downloaded")[-1]["detail"]
+
+
+def test_the_dialog_suggests_the_skillset_that_the_customers_words_name_and_says_why(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes("I need your support, please")
+    page = boss.get(f"/conversations/{row}/transfer/skillset", "dialog").text
+    assert "support" == hidden(page)["to"]
+    assert "Suggested: Support. The customer wrote “support”." in words_of(page)
+    other = console.office.customer_writes("hello", phone="391")
+    assert "Suggested" not in boss.get(f"/conversations/{other}/transfer/skillset", "dialog").text
+
+
+def test_notes_and_tags_are_in_the_download(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    add_note(boss, row, "Call her")
+    boss.post(f"/conversations/{row}/notes/tags", "kept", tag="invoice")
+    (cells,) = csv.DictReader(boss.download("/unmanaged.csv").decode("utf-8-sig").splitlines())
+    assert "invoice" == cells["Tags"]
+    assert cells["Notes"].endswith(": Call her")
