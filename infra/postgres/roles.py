@@ -331,7 +331,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "restores": "select",
         "sends": "select",
         "set_aside": "select",
-        "sign_ins": "select (name, administrator, language)",
+        "sign_ins": "select (name, language)",
         "templates": "select",
     },
     "analytics": {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from domain.alarms.texts import Translate
     from domain.campaigns.answers import AnswerTerms
     from domain.directory import Language
-    from domain.mail import MailPolicy
+    from domain.mail import Mailer, MailPolicy
     from domain.mail_body.compose import MailSender
     from domain.sending.acceptance import SendingPolicy
     from infra.graph.access import GraphAccess
@@ -112,10 +112,24 @@ def alarm_terms(settings: Settings) -> "AlarmTerms":
 
 
 def alarm_translations() -> "Callable[[Language], Translate]":
-    """Returns the texts of alarms in each language: the console's catalogues have them."""
-    from console.words import catalogue
+    """Returns the texts of alarms in each language: the console's catalogues have them, which are read when they are
+    needed."""
 
-    return lambda language: catalogue(language).gettext
+    def translate(language: "Language") -> "Translate":
+        if language == "en":
+            return str
+        from console.words import catalogue
+
+        return catalogue(language).gettext
+
+    return translate
+
+
+def alarm_mailer(settings: Settings) -> "Mailer":
+    """Opens what sends alarms by mail. The settings of SES must be set."""
+    from infra.ses.mailer import SesMailer
+
+    return SesMailer(ses_access(settings), settings.ses_configuration_set)
 
 
 def mail_composition(settings: Settings) -> "MailComposition | None":

@@ -2,11 +2,13 @@
 and `relay`."""
 
 from contextlib import ExitStack, closing
+from functools import cache, partial
 from threading import Event
 
 from infra.process.readiness import every_reason
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
+    alarm_mailer,
     alarm_terms,
     alarm_translations,
     campaign_terms,
@@ -191,12 +193,11 @@ def run_alarms(settings: Settings) -> None:
     from consumers.workers.alarms.telling import AlarmTelling, TellingMeans
     from infra.hooks.poster import HookPoster
     from infra.postgres.connections.session import DatabaseSession
-    from infra.ses.mailer import SesMailer
 
     dsn = settings.postgres_dsn.get_secret_value()
     mailer, sender = None, None
     if settings.ses_sender is not None:
-        mailer, sender = SesMailer(ses_access(settings), settings.ses_configuration_set), mail_sender(settings)
+        mailer, sender = cache(partial(alarm_mailer, settings)), mail_sender(settings)
     hooks = HookPoster(settings.alarm_private_hosts)
     means = TellingMeans(hooks, alarm_translations(), mailer, sender, public_console_url(settings))
     with ExitStack() as sessions:

@@ -59,12 +59,13 @@ class HookSender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TellingMeans:
-    """What is told with. `mailer`, `mail_sender` None: this installation sends no mails. `translations`: the texts of
-    alarms in a language; `console_url`: the console's public address, None if it has none."""
+    """What is told with. `mailer`: opens what sends mails when the first one is sent, because its library is large;
+    `mailer`, `mail_sender` None: this installation sends no mails. `translations`: the texts of alarms in a language;
+    `console_url`: the console's public address, None if it has none."""
 
     hooks: HookSender
     translations: Callable[[Language], Translate]
-    mailer: Mailer | None = None
+    mailer: Callable[[], Mailer] | None = None
     mail_sender: MailSender | None = None
     console_url: str | None = None
 
@@ -135,7 +136,7 @@ class AlarmTelling:
             return HookOutcome("no_mails", is_final=True)
         translate = self._means.translations(language)
         shown = (sender.name or sender.organisation, sender.address)
-        outcome = mailer.post(notice.id, mail_body(notice, shown, to, now, language, translate))
+        outcome = mailer().post(notice.id, mail_body(notice, shown, to, now, language, translate))
         if isinstance(outcome, Accepted):
             return HookOutcome()
         return HookOutcome("mail_refused", is_final=isinstance(outcome, PermanentFailure))

@@ -39,7 +39,7 @@ class Team:
         self.listener = listener
         sender = MailSender("witiop@example.com", "Zefiro")
         hooks = HookPoster(["127.0.0.1"])
-        self.means = TellingMeans(hooks, lambda _: str, mailer, sender, URL)
+        self.means = TellingMeans(hooks, lambda _: str, (lambda: mailer) if mailer else None, sender, URL)
         self.telling = AlarmTelling(office.connection.transaction_of, self.means)
 
     def channel(self, name: str = "team", form: ChannelForm = "text", **more: Any) -> UUID:
@@ -261,9 +261,7 @@ def test_mails_go_to_addresses_and_to_people_and_are_repeated_if_nobody_knows(da
         mailer = FakeMailer(OutcomeUnknown("lost"))
         team = Team(office, listener, mailer)
         team.channel("mail", "mail", address="a@example.com,b@example.com", system=True)
-        office.connection.execute(
-            "insert into sign_ins (name, administrator, password) values ('anna', false, 'x'), ('root', true, 'x')"
-        )
+        office.connection.execute("insert into sign_ins (name, password) values ('anna', 'x'), ('root', 'x')")
         team.raises()
         team.raises(AlarmKind.RUNNING_OUT, "anna", minutes=60, count=2)
         team.raises(AlarmKind.RUNNING_OUT, "root", minutes=60, count=2)
