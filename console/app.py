@@ -62,6 +62,9 @@ from console.people.provider import provider_pages
 from console.people.second_factor import second_factor_pages
 from console.people.sign_ins import sign_in_pages
 from console.request import follow_with, keep_page, target, words
+from console.rules.changes import rule_changes
+from console.rules.pages import rule_pages
+from console.rules.trial import trial_pages
 from console.sending.answers import answer_pages
 from console.sending.quick import quick_pages
 from console.sending.standing import standing_pages
@@ -117,6 +120,9 @@ def create_app(deps: Dependencies) -> Flask:
         history_pages,
         opt_out_pages,
         analytics_pages,
+        rule_pages,
+        rule_changes,
+        trial_pages,
         new_campaign_pages,
         upload_pages,
         heading_pages,
@@ -189,6 +195,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
             "people.css",
             "directory.css",
             "alarms.css",
+            "rules.css",
             "print.css",
         ),
         person=lambda: g.get("person"),

@@ -53,8 +53,9 @@ class Dependencies:
     installation sends no mails; `files` None: it keeps no files; `is_typing_due`: whether the customer of a
     conversation is to be shown now that somebody writes to them; None: nobody is. `local_sign_in`: people sign in with
     passwords; `provider`: where else they sign in; `factor_levels`: on these levels they need a second factor.
-    `secure`: browsers reach the console by https only. `proxies`: the number of reverse proxies that add to
-    X-Forwarded-For. `alarm_hosts`: hosts in a private network that alarms may be posted to."""
+    `rules_per_minute`: actions of all rescue rules in a minute, at most. `secure`: browsers reach the console by https
+    only. `proxies`: the number of reverse proxies that add to X-Forwarded-For. `alarm_hosts`: hosts in a private
+    network that alarms may be posted to."""
 
     pool: ConnectionPool[Connection[Any]]
     download_connection: Callable[[], Connection[Any]]
@@ -77,6 +78,7 @@ class Dependencies:
     local_sign_in: bool = True
     provider: OpenIdProvider | None = None
     factor_levels: Collection[Level] = ()
+    rules_per_minute: int = 20
     organisation: str = ""
     secure: bool = False
     proxies: int = 0

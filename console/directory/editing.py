@@ -36,12 +36,12 @@ class Beginning:
     document: dict[str, list[dict[str, object]]]
     note: str = ""
 
-    def table(self, kind: TableKind, id_: str) -> dict[str, object] | None:
+    def table(self, kind: str, id_: str) -> dict[str, object] | None:
         """A table by its id; None: there is none."""
         key = key_of(kind)
         return next((table for table in self.document.get(kind, ()) if table[key] == id_), None)
 
-    def with_table(self, kind: TableKind, id_: str | None, table: Mapping[str, object] | None) -> Document:
+    def with_table(self, kind: str, id_: str | None, table: Mapping[str, object] | None) -> Document:
         """The document with another table in the place of one; None: without it. `id_` None: a new table."""
         key = key_of(kind)
         tables = [table if each[key] == id_ and table else each for each in self.document.get(kind, ())]

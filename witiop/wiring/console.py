@@ -164,6 +164,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
         local_sign_in=settings.console_local_sign_in,
         provider=OpenIdProvider(provider) if (provider := openid_terms(settings)) else None,
         factor_levels=settings.console_second_factor,
+        rules_per_minute=settings.rules_per_minute,
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         alarm_hosts=settings.alarm_private_hosts,

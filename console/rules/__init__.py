@@ -1,0 +1,1 @@
+"""The page of rescue rules: the rules, their forms, the dry run, and what they did."""
