@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from console.commands import CommandRequest, command_id, submit
 from console.dependencies import Dependencies
-from console.directory.forms import KINDS, TableKind
+from console.directory.forms import KINDS
 from console.request import person
 from domain.command_bodies.directory import ChangeDirectory
 from domain.directory import Directory
