@@ -24,12 +24,12 @@ from infra.postgres.lists import console as console_list
 from infra.postgres.lists.supervised import supervised_among
 from infra.postgres.rules.listing import ListedAct
 
-Tone = Literal["", "waits", "good", "lost"]
+ActTone = Literal["", "waits", "good", "lost"]
 """`waits`: it runs out unless somebody acts; `lost`: it went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAct:
+class ShownRuleAct:
     """An action of a rule, in the words of the page. `undo`: the address that takes it back, and the version of the
     conversation that the page shows; None: it cannot be taken back."""
 
@@ -41,11 +41,11 @@ class ShownAct:
     customer: str
     what: str
     since: str
-    tone: Tone
+    tone: ActTone
     undo: tuple[str, int | None] | None
 
 
-def shown_acts(conn: Connection[Any], acts: Sequence[ListedAct], directory: Directory) -> list[ShownAct]:
+def shown_acts(conn: Connection[Any], acts: Sequence[ListedAct], directory: Directory) -> list[ShownRuleAct]:
     """Returns actions as a table shows them. A supervisor is shown those about conversations that they supervise."""
     rows = console_list.by_ids(conn, {each.act.conversation_id for each in acts})
     within = supervision()
@@ -60,10 +60,10 @@ def _is_in(each: ListedAct, rows: Mapping[UUID, Row]) -> bool:
     return each.act.conversation_id in rows
 
 
-def _shown(each: ListedAct, row: Row, directory: Directory, reach: Collection[UUID]) -> ShownAct:
+def _shown(each: ListedAct, row: Row, directory: Directory, reach: Collection[UUID]) -> ShownRuleAct:
     since, tone = _since(each, row, directory)
     act = each.act
-    return ShownAct(
+    return ShownRuleAct(
         key=f"{act.conversation_id}-{act.command_id or act.action}",
         at=act.at,
         rule_id=act.rule_id,
@@ -77,7 +77,7 @@ def _shown(each: ListedAct, row: Row, directory: Directory, reach: Collection[UU
     )
 
 
-def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, Tone]:
+def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, ActTone]:
     """Returns what became of an action, and how that is to be seen."""
     why = phrases.rejection(each.act.rejection)
     match each.act.state:
@@ -101,7 +101,7 @@ def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, Tone]:
 _NOT_SENT = ("failed", "unknown", "dropped", "bounced", "suppressed", "complained")
 
 
-def _customer_since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, Tone]:
+def _customer_since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, ActTone]:
     speech = words()
     if each.taken is not None:
         taken = translated(gettext_noop("answered in the WhatsApp Business app, %(time)s"))
