@@ -36,6 +36,8 @@ _EVENTS: Mapping[AuditEvent, str] = {
     "level_changed": gettext_noop("Changed a level"),
     "password_reset": gettext_noop("Made a one-time password"),
     "sessions_ended": gettext_noop("Signed somebody out everywhere"),
+    "rules_stopped": gettext_noop("Stopped all rules"),
+    "rules_started": gettext_noop("Let rules act again"),
     "factor_enrolled": gettext_noop("Turned two-step sign-in on"),
     "factor_removed": gettext_noop("Turned two-step sign-in off"),
     "recovery_codes_made": gettext_noop("Made new recovery codes"),
