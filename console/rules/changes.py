@@ -36,7 +36,7 @@ def rule_changes(deps: Dependencies) -> Blueprint:
         id_ = request.form.get("of", "")
         with deps.connection() as conn:
             draft = request.form.get("draft", type=UUID)
-            beginning = begin(deps, conn, request.form.get("base", type=int), draft)
+            beginning = begin(conn, request.form.get("base", type=int), draft)
             if added := request.form.get("add"):
                 return render_page(deps, conn, id_, with_part(sent, added), beginning.base, draft=draft, added=added)
             if removed := request.form.get("remove"):
@@ -46,7 +46,7 @@ def rule_changes(deps: Dependencies) -> Blueprint:
                 problems, elsewhere = dict(edited.problems), list(edited.elsewhere)
                 return render_page(deps, conn, id_, sent, beginning.base, None, problems, elsewhere, draft)
             if request.form.get("do") != "try" and not differences(
-                begin(deps, conn, beginning.base).document, plain(edited.document)
+                begin(conn, beginning.base).document, plain(edited.document)
             ):
                 return redirect(url_for("rules.show", rule=edited.id), 303)
             kept = keep_draft(conn, request.form.get("form", ""), edited.document, beginning.base, "")
@@ -58,7 +58,7 @@ def rule_changes(deps: Dependencies) -> Blueprint:
     def switch() -> ResponseReturnValue:
         id_ = request.form.get("of", "")
         with deps.connection() as conn:
-            beginning = begin(deps, conn)
+            beginning = begin(conn)
             table = _table(beginning, id_)
             document = beginning.with_table(_KIND, id_, {**table, "on": request.form.get("on") == "1"})
             kept = keep_draft(conn, request.form.get("form", ""), document, beginning.base, "")
@@ -69,7 +69,7 @@ def rule_changes(deps: Dependencies) -> Blueprint:
         """Moves a rule by one place."""
         id_ = request.form.get("of", "")
         with deps.connection() as conn:
-            beginning = begin(deps, conn)
+            beginning = begin(conn)
             _table(beginning, id_)
             tables = list(beginning.document[_KIND])
             place = next(n for n, table in enumerate(tables) if table["id"] == id_)
@@ -85,7 +85,7 @@ def rule_changes(deps: Dependencies) -> Blueprint:
     def remove() -> ResponseReturnValue:
         id_ = request.form.get("of", "")
         with deps.connection() as conn:
-            beginning = begin(deps, conn)
+            beginning = begin(conn)
             _table(beginning, id_)
             document = beginning.with_table(_KIND, id_, None)
             kept = keep_draft(conn, request.form.get("form", ""), document, beginning.base, "")

@@ -43,7 +43,7 @@ def rule_pages(deps: Dependencies) -> Blueprint:
             state = standing(conn, found) if found is not None else None
             if state is not None and state.state == "applied":
                 draft = None
-            beginning = begin(deps, conn, draft=draft)
+            beginning = begin(conn, draft=draft)
             chosen = request.args.get("rule", "")
             copied = request.args.get("copy", "")
             table = beginning.table("rule", chosen or copied)
