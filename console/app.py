@@ -21,6 +21,7 @@ from console.alarms.line import health_line, line_pages, personal_told
 from console.alarms.pages import alarm_pages
 from console.alarms.personal import personal_pages
 from console.analytics.pages import analytics_pages
+from console.analytics.replay import replay_pages
 from console.campaigns.history import history_pages
 from console.campaigns.new.check import check_pages
 from console.campaigns.new.heading import heading_pages
@@ -123,6 +124,7 @@ def create_app(deps: Dependencies) -> Flask:
         rule_pages,
         rule_changes,
         trial_pages,
+        replay_pages,
         new_campaign_pages,
         upload_pages,
         heading_pages,

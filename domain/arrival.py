@@ -24,6 +24,11 @@ def arrival(received_at: datetime, place: int = 0) -> int:
     return max(0, (received_at - _EPOCH) // _MILLISECOND) << _PLACE_BITS | min(place, MAX_PLACE)
 
 
+def received_at(arrived: int) -> datetime:
+    """Returns when the body of a fact with this arrival was received (aware UTC)."""
+    return _EPOCH + (arrived >> _PLACE_BITS) * _MILLISECOND
+
+
 def arrived_by(claimed: int, received_at: datetime) -> int:
     """Returns an arrival that is not later than `received_at`; its place stays. 0 becomes `received_at`: whatever is
     not known arrived at the latest then."""
