@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from console import gate
 from console.dependencies import Dependencies
 from console.pages.chat import summary_of
-from domain.conversations.reading.moments import LATE, known_at, known_since, moments
+from domain.statistics.moments import LATE, known_at, known_since, moments
 from infra.postgres.statistics.replay import read_replay
 
 

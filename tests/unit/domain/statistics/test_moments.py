@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from domain.arrival import arrival
 from domain.conversations.events import HistoryEntry
-from domain.conversations.reading.moments import known_at, known_since, moments
 from domain.conversations.reasons import Reason
 from domain.facts import ConversationFact
+from domain.statistics.moments import known_at, known_since, moments
 from tests.support.stories import FactMaker, at
 
 TELLER = FactMaker()
