@@ -149,6 +149,8 @@ OPEN = {
     "sending.unknown": "overview",
     "start.ask_start": "campaigns",
     "start.start": "campaigns",
+    "transcripts.save": "messages",
+    "transcripts.show": "messages",
     "unmanaged.download": "lists",
     "unmanaged.home": "signed_in",
     "unmanaged.keys": "lists",
