@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from witiop.cli.alarms.channels import issuer_option
+from witiop.cli.rules.trying import try_rule
 from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
@@ -152,3 +153,6 @@ def start(installation: "Installation", issuer: str) -> None:
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         changed = switch.start(connection, issuer)
     show(["Rules act again." if changed else "Rules were not stopped."])
+
+
+rules.add_command(try_rule)

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from domain.directory_file.toml_text import directory_text
+from infra.postgres import directory
 from tests.support.command_line import CommandLine
 from tests.support.rule_room import RuleRoom, open_rule_room, reserve
 
@@ -58,3 +61,19 @@ def test_all_rules_are_stopped_and_act_again(witiop: CommandLine, room: RuleRoom
     assert room.run() == []
     assert witiop("rules", "start").out == "Rules act again.\n"
     assert room.run() == ["transfer"]
+
+
+def test_a_rule_is_tried_before_it_is_applied(witiop: CommandLine, room: RuleRoom, tmp_path: Path) -> None:
+    room.write_rules(reserve())
+    file = tmp_path / "directory.toml"
+    file.write_text(directory_text(directory.read(room.office.connection)[1]))
+    room.write_rules()
+    conversation = room.office.customer_writes()
+    tried = witiop("rules", "try", "rescue", "--directory", str(file)).out
+    assert "It would act on 1 conversations of the list." in tried
+    assert str(conversation) in tried
+    (row,) = json.loads(witiop("rules", "try", "rescue", "--directory", str(file), "--days", "7", "--json").out)["rows"]
+    assert (row["conversation_id"], row["outcome"]) == (str(conversation), "open")
+    refused = witiop("rules", "try", "rescue")
+    assert (refused.code, "there is no rule rescue" in refused.err) == (1, True)
+    assert room.acts() == []
