@@ -34,11 +34,17 @@ def try_rule(installation: "Installation", rule_id: str, days: int | None, file:
     from infra.postgres import directory
     from infra.postgres.connections.pool import connect
     from infra.postgres.rules.dry_run import dry_run
-    from witiop.cli.views.display import show, show_json, utc_minute
-    from witiop.directory_file import read_directory
+    from witiop.cli.views.display import harmless, show, show_json, utc_minute
+    from witiop.directory_file import DirectoryFileError, read_directory
 
+    try:
+        written = None if file is None else read_directory(file)
+    except DirectoryFileError as error:
+        for problem in error.problems:
+            click.echo(harmless(str(problem)), err=True)
+        raise CommandFailed(f"problems to fix in {file}: {len(error.problems)}", "directory_file_refused") from error
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        tried = directory.read(connection)[1] if file is None else read_directory(file)
+        tried = written or directory.read(connection)[1]
         rule = next((rule for rule in tried.rules if rule.id == rule_id), None)
         if rule is None:
             known = ", ".join(each.id for each in tried.rules) or "none"
