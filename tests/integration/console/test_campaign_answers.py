@@ -60,5 +60,5 @@ def test_the_conversation_says_which_campaign_it_answers_and_who_got_it(boss: Br
     room.run()
     answer = room.office.customer_writes("hello", "16505550002", 0)
     page = boss.get(f"/unmanaged?open={answer}&tab=info").text
-    assert f'href="/unmanaged?status=all&amp;campaign={autumn.id}">Autumn</a>' in page
+    assert f'href="/unmanaged?campaign={autumn.id}&amp;status=all">Autumn</a>' in page
     assert "the campaign Autumn" in page
