@@ -10,7 +10,6 @@ from typing import NamedTuple
 from domain.conversations.conversation import Conversation, Dismissed, FactRef, Status
 from domain.conversations.ends import End, counts, ended
 from domain.conversations.ownership.claims import holder_at, last_claim
-from domain.conversations.ownership.dismissals import dismissal
 from domain.conversations.ownership.replies import is_answered
 from domain.conversations.reasons import Reason
 from domain.directory import Number
@@ -36,7 +35,7 @@ def classify(conversation: Conversation, followed: bool, number: Number, now: da
     closed = end is not None or followed or now >= conversation.window_ends_at
     closed_at = (end.ref.at if end else conversation.window_ends_at) if closed else None
     managed = is_answered(conversation) or _is_closed_by_holder(conversation)
-    dismissed = None if managed else dismissal(conversation)
+    dismissed = None if managed else decisions.dismissed
     reason, because = None, tuple[FactId, ...]()
     if not managed and dismissed is None and (closed or decisions.owner is None):
         reason, because = _reason(conversation, closed, end, number)

@@ -172,14 +172,12 @@ class Released(NamedTuple):
 
 
 class Dismissed(NamedTuple):
-    """A dismissal: nobody needs to answer. `ref`: the command; `why`, `note`: as in the command, `by`: its issuer.
-    `seen`: the customer's last message when it was decided."""
+    """A dismissal: nobody needs to answer. `ref`: the command; `why`, `note`: as in the command, `by`: its issuer."""
 
     ref: FactRef
     why: DismissedAs
     by: str
     note: str | None = None
-    seen: FactRef | None = None
 
 
 class Decisions(NamedTuple):
@@ -195,8 +193,7 @@ class Decisions(NamedTuple):
     `offered_to`: the agent who had the offer when the conversation was accepted, by them or by another.
     `claimable_from`: claims up to this time no longer make their agent the owner, because the conversation was taken
     from its owner then; None: all do. `parked_until`: from then on the reservation is offered; the customer's next
-    message ends the parking. `dismissed`: the dismissal since there was no owner, also one that counts no longer
-    because the customer wrote again."""
+    message ends the parking. `dismissed`: the dismissal since the customer wrote last and there was no owner."""
 
     owner: Owner | None = None
     queued_at: datetime | None = None

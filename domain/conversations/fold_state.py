@@ -14,6 +14,7 @@ from domain.conversations.evidence.summary import add_fact, with_change
 from domain.conversations.history import CustomerHistory, FactPlacement, FoldContext, FoldResult
 from domain.conversations.ownership.deadlines import reserved_within
 from domain.conversations.ownership.decisions import decided_by, is_contested, may_decide
+from domain.conversations.ownership.dismissals import brought_back
 from domain.conversations.ownership.queueing import is_released
 from domain.conversations.placement.homes import conversation_with, home_of, home_of_turn
 from domain.conversations.placement.openings import is_message, opened_by, turn_to_meta_ai
@@ -206,7 +207,9 @@ class FoldState:
         self._placements.append(FactPlacement(fact, changed.id))
 
     def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
-        """Returns the conversation with one more entry and its evidence."""
+        """Returns the conversation with one more entry and its evidence, and without a dismissal that it ends."""
+        if self._settled is None:
+            home = brought_back(home, fact)
         evidence = add_fact(home.evidence, fact, self._number, self._context.directory, self._change_to(fact))
         wa_id, user_id = contact_ids(home, evidence, fact, self._context.called(fact))
         if not isinstance(fact, CustomerTurn) and evidence.unreadable is home.evidence.unreadable:

@@ -17,8 +17,7 @@ def dismiss(conversation: Conversation | None, command: Dismiss, issuer: str, re
         return Rejection.ALREADY_ASSIGNED
     if conversation.dismissed is not None:
         return Rejection.ALREADY_DISMISSED
-    seen = conversation.evidence.last_message
-    return conversation.decisions._replace(dismissed=Dismissed(ref, command.why, issuer, command.note, seen))
+    return conversation.decisions._replace(dismissed=Dismissed(ref, command.why, issuer, command.note))
 
 
 def restored(conversation: Conversation, expected_version: int | None) -> Decisions | Rejection:

@@ -1,16 +1,17 @@
-"""Dismissals: whether one counts, and what follows from it (domain.md, *Dismissing*)."""
+"""What ends a dismissal (domain.md, *Dismissing*)."""
 
-from domain.conversations.conversation import Conversation, Dismissed
-from domain.conversations.ends import latest
+from domain.conversations.conversation import Conversation
+from domain.facts import ConversationFact, CustomerSignal, CustomerTurn
 
 
-def dismissal(conversation: Conversation) -> Dismissed | None:
-    """Returns the dismissal of a conversation in which nobody of the company wrote since; None: there is none, or the
-    customer wrote after it.
+def brought_back(conversation: Conversation, fact: ConversationFact) -> Conversation:
+    """Returns the conversation without its dismissal if a new fact is a message of the customer, whenever that was
+    sent: who dismissed the conversation had not seen it."""
+    if conversation.decisions.dismissed is None or not _is_message(fact):
+        return conversation
+    return conversation._replace(decisions=conversation.decisions._replace(dismissed=None))
 
-    Meta's times are whole seconds: a message of the second of the dismissal counts as written after it, unless it was
-    known then."""
-    dismissed, last = conversation.decisions.dismissed, conversation.evidence.last_message
-    if dismissed is None or last is None or last == dismissed.seen or latest(last.at) <= dismissed.ref.at:
-        return dismissed
-    return None
+
+def _is_message(fact: ConversationFact) -> bool:
+    """Returns whether it is certain that the customer said something: no reaction, no edit, no deletion."""
+    return isinstance(fact, CustomerTurn) or (isinstance(fact, CustomerSignal) and fact.unreadable == "content")

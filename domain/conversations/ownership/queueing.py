@@ -20,7 +20,8 @@ def queued(conversation: Conversation, asked: Route | None) -> Decisions:
         return decisions
     requested: Route | None = None
     if decisions.dismissed is not None:
-        requested = asked if asked is not None and latest(asked.ref.at) > decisions.dismissed.ref.at else None
+        # a choice that Softbot reports: one of the customer's own ended the dismissal
+        requested = asked if asked is not None and asked.ref.arrival > decisions.dismissed.ref.arrival else None
     elif decisions.last in (None, "routed"):
         # the first choice by event time counts; an earlier one that comes late re-routes while it is still queued
         queued_for = decisions.owner.id if decisions.owner else None

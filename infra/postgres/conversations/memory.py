@@ -123,8 +123,8 @@ def _released(part: Sequence[Any]) -> Released:
 
 
 def _dismissed(part: Sequence[Any]) -> Dismissed:
-    ref, why, by, note, seen = part
-    return Dismissed(_fact_ref(*ref), why, by, note, seen and _fact_ref(*seen))
+    ref, why, by, note = part[:4]
+    return Dismissed(_fact_ref(*ref), why, by, note)
 
 
 def _text(part: str) -> str:

@@ -18,7 +18,7 @@ from infra.postgres.lists.conversation_page import conversation_page
 from infra.postgres.lists.health import miscounts
 from infra.postgres.lists.unmanaged import UnmanagedFilter, page
 from tests.support.office import Office, open_office
-from tests.support.stories import NUMBER
+from tests.support.stories import NUMBER, FactMaker
 
 LISTED = (None, None, None, True, Reason.NO_CHOICE.code)
 OFF = (None, None, None, False, None)
@@ -76,9 +76,7 @@ def test_a_dismissed_conversation_is_on_the_list_of_these_with_who_and_why(offic
         entry[key] for key in ("event", "actor", "why", "note")
     )
     assert shown.conversation.dismissed is not None
-    assert row.dismissed._replace(ref=shown.conversation.dismissed.ref) == shown.conversation.dismissed._replace(
-        seen=None
-    )
+    assert shown.conversation.dismissed == row.dismissed._replace(ref=shown.conversation.dismissed.ref)
     (event,) = (
         json.loads(bytes(each["value"]))
         for each in office.rows(f"select value from outbox where topic = '{office.topics.conversations}'")
@@ -89,16 +87,19 @@ def test_a_dismissed_conversation_is_on_the_list_of_these_with_who_and_why(offic
     assert (None, "maria", "a prize centre") == (event["reason"], event["actor"], event["note"])
 
 
-def test_the_customers_next_message_puts_it_on_the_list_and_a_late_one_from_before_does_not(
-    office: Office, conversation: UUID
+@pytest.mark.parametrize("hours_ago", [-0.001, 0.5, 1.5])
+def test_a_message_of_the_customer_that_reaches_us_afterwards_puts_it_on_the_list_whenever_it_was_written(
+    office: Office, conversation: UUID, hours_ago: float
 ) -> None:
     dismiss(office, conversation)
-    office.customer_writes("written before", hours_ago=0.5)
     assert (OFF, (0, 0, 1)) == (office.owner(), counts(office))
-    office.customer_writes("I am a real customer", hours_ago=-0.001)
+    message = FactMaker().turn(office.hours_ago(hours_ago), "I am a real customer")
+    office.process(message)
     assert (LISTED, (1, 0, 0)) == (office.owner(), counts(office))
     assert ("became_unmanaged", "customer", None) == office.history(conversation)[-1]
     assert ("applied", None) == dismiss(office, conversation)
+    office.process(message)
+    assert (OFF, (0, 0, 1)) == (office.owner(), counts(office))
 
 
 def test_at_the_end_of_its_window_it_is_closed_as_dismissed_and_can_still_be_put_back(

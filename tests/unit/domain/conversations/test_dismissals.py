@@ -1,5 +1,5 @@
-"""A dismissed conversation is neither on the list nor managed, until the customer writes again (domain.md,
-*Dismissing*)."""
+"""A dismissed conversation is neither on the list nor managed, until something reaches us that the customer wrote
+(domain.md, *Dismissing*)."""
 
 from uuid import UUID
 
@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.arrival import arrival
 from domain.command_bodies.parts import Target
 from domain.commands import Dismiss, Rejection, Transfer
-from domain.conversations.conversation import Conversation, FactRef, decision_ref
+from domain.conversations.conversation import Conversation, FactRef, Owner, decision_ref
 from domain.conversations.events import Cause
-from domain.conversations.fold import decide
+from domain.conversations.fold import decide, settle
 from domain.conversations.reasons import Reason
 from domain.facts import ConversationFact
 from domain.ids import fact_id
@@ -122,34 +123,48 @@ def test_a_reaction_an_edit_or_a_deletion_does_not_bring_it_back() -> None:
     assert ("active", False, None, "no_answer_needed") == state(story)
 
 
-def test_a_message_from_before_that_arrives_late_does_not_bring_it_back() -> None:
-    story = wrote()
+@pytest.mark.parametrize("written", [0.9, 0.5 - SECOND, 0.2])
+def test_a_message_that_arrives_late_brings_it_back_because_nobody_had_seen_it(written: float) -> None:
+    """Also one that is older than the last one that was seen, which stays the last one."""
+    for late in (T.turn(written, "Please call me"), T.unreadable(written, "content")):
+        story = wrote(T.turn(0), T.turn(0.5, "?"))
+        dismissed(story, 1)
+        story.receive(late)
+        assert ("active", False, Reason.NO_CHOICE, None) == state(story)
+
+
+def test_a_message_that_was_known_does_not_bring_it_back_when_it_is_repeated_or_placed_again() -> None:
+    known = T.turn(0), T.turn(0.5, "of before"), T.unreadable(0.6, "content")
+    story = wrote(*known)
     dismissed(story, 1)
-    story.receive(T.turn(0.9, "Win a bike"))
+    story.receive(*known)
+    story.take(settle(story.history, the(story).id, known, story.context))
     assert ("active", False, None, "no_answer_needed") == state(story)
 
 
-def test_a_message_of_the_second_of_the_dismissal_brings_it_back_unless_it_was_there_already() -> None:
-    """Meta's times are whole seconds: it may have been written after the dismissal."""
-    moment = 1 + 0.5 * SECOND
+def test_a_message_of_the_second_of_the_dismissal_that_was_known_does_not_bring_it_back() -> None:
     story = wrote(T.turn(0), T.turn(1, "of that second"))
-    assert dismissed(story, moment) is None
+    assert dismissed(story, 1 + 0.5 * SECOND) is None
     assert ("active", False, None, "no_answer_needed") == state(story)
-    story = wrote()
-    dismissed(story, moment)
-    assert the(story.receive(T.turn(1, "of that second"))).unmanaged
 
 
-def test_a_choice_from_before_that_arrives_late_queues_nothing_and_one_from_after_does() -> None:
+@pytest.mark.parametrize("written", [0.9, 1.5])
+def test_a_choice_that_arrives_afterwards_queues_it(written: float) -> None:
     story = wrote()
     dismissed(story, 1)
-    story.receive(T.turn(0.9, "1"))
-    assert (None, "no_answer_needed") == (the(story).owner, state(story)[-1])
-    story.receive(T.turn(1.5, "2"))
+    story.receive(T.turn(written, "2"))
     owner = the(story).owner
     assert owner is not None
     assert ("queued", "support") == (owner.state, owner.id)
     assert the(story).dismissed is None
+
+
+def test_a_choice_in_the_bot_queues_it_if_it_reached_us_afterwards() -> None:
+    for arrived, owner in ((0.95, None), (1.05, Owner("skillset", "sales", "queued"))):
+        story = wrote(T.turn(0))
+        dismissed(story, 1)
+        story.receive(T.choice(0.9, "sales").model_copy(update={"arrival": arrival(at(arrived))}))
+        assert owner == the(story).owner
 
 
 def test_a_word_of_a_human_makes_it_managed() -> None:
@@ -247,11 +262,11 @@ def test_what_is_not_on_the_list_is_not_dismissed() -> None:
 
 
 @given(st.data(), st.integers(1, 20), st.sampled_from([0, 3, 23.9, 24.1, 30]))
-def test_what_came_before_a_dismissal_or_late_in_any_order_leads_to_the_same(
+def test_what_reaches_us_after_a_dismissal_leads_to_the_same_in_any_order(
     data: st.DataObject, hour: int, later: float
 ) -> None:
-    """Messages, agents and colleagues before and after it; no choices, which queue a conversation that is not
-    dismissed yet."""
+    """Messages, agents and colleagues, written before and after it; no choices, which queue the conversation. What was
+    known before is not seen again when it is repeated."""
     moment = hour + MINUTE / 2
     hours = st.integers(0, 23 * 60).map(lambda minutes: minutes / 60)
     kinds: list[st.SearchStrategy[ConversationFact]] = [
@@ -264,13 +279,12 @@ def test_what_came_before_a_dismissal_or_late_in_any_order_leads_to_the_same(
     ]
     first = PLAIN.turn(0, "first")
     facts = list({f.id: f for f in data.draw(st.lists(st.one_of(kinds), max_size=5)) if f.id != first.id}.values())
-    before = [fact for fact in facts if fact.at <= at(moment)]
-    early = data.draw(st.lists(st.sampled_from(before), unique_by=lambda fact: fact.id)) if before else []
+    seen = st.sampled_from([fact for fact in facts if fact.at <= at(moment)] or [first])
+    early = data.draw(st.lists(seen, unique_by=lambda fact: fact.id))
     outcomes = []
     orders: list[tuple[list[ConversationFact], list[ConversationFact]]] = [
-        ([], data.draw(st.permutations([*facts, *facts[:2]]))),
         (early, [fact for fact in facts if fact not in early]),
-        (before, [fact for fact in facts if fact not in before]),
+        (data.draw(st.permutations(early)), data.draw(st.permutations([*facts, *facts[:2]]))),
     ]
     for known, late in orders:
         story = Story(at(moment), number=PLAIN.number).receive(first, *known)
@@ -278,6 +292,8 @@ def test_what_came_before_a_dismissal_or_late_in_any_order_leads_to_the_same(
         story.receive(*late).wait_until(at(moment + later))
         c, last = the(story), story.events[-1]
         assert c.dismissed == last.conversation.dismissed
+        if any(fact.kind == "customer_turn" for fact in late if fact not in early):
+            assert c.dismissed is None
         outcomes.append((*state(story), c.owner, last.name))
         assert 1 == sum((c.managed, c.unmanaged, c.dismissed is not None, c.owner is not None and not c.managed))
-    assert [outcomes[0]] * 3 == outcomes
+    assert [outcomes[0]] * 2 == outcomes
