@@ -7,7 +7,8 @@ digits, in every usual spelling.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import NamedTuple
 from unicodedata import category, decimal, normalize
 from uuid import UUID
 
@@ -45,6 +46,24 @@ _SHORTEST_END = 4
 """The fewest last digits by which a phone is found."""
 _MAX_WORD = 64
 """Longer words are cut, also those that are typed."""
+_TOKEN = re.compile(r"[^\W_](?:[^\W_]|['\u2019\u0300-\u036f\u0591-\u05bd\u064b-\u0652])*")
+"""A word as it is written, with its accents and apostrophes."""
+_BEFORE, _SHOWN = 40, 160
+"""Characters of a passage before its first match, and at most."""
+
+
+class PassagePiece(NamedTuple):
+    """A piece of a text; `is_match`: a word that was searched."""
+
+    text: str
+    is_match: bool
+
+
+class Passage(NamedTuple):
+    """The part of a text that shows what was searched. `words`: those of `asked` that the text has."""
+
+    pieces: Sequence[PassagePiece]
+    words: Set[str]
 
 
 def searched(texts: Iterable[str | None], phones: Iterable[str | None], ids: Iterable[str | None]) -> str:
@@ -71,6 +90,56 @@ def asked(typed: str) -> list[list[str]]:
     else:
         words = [whole]
     return [alternative for alternative in (words, *([phone] for phone in phones)) if alternative]
+
+
+def missing(words: Sequence[str], wanted: Sequence[Sequence[str]]) -> Set[str]:
+    """Returns the words of all alternatives of `asked` that none of `words` begins with; none if these have all of an
+    alternative."""
+    lacking = [{each for each in alternative if not any(w.startswith(each) for w in words)} for alternative in wanted]
+    return set().union(*lacking) if all(lacking) else set()
+
+
+def passage(text: str, wanted: Sequence[Sequence[str]]) -> Passage | None:
+    """Returns the part of a text with the first of the words of `asked`, all of them marked; None: it has none."""
+    asked_for = {word for alternative in wanted for word in alternative}
+    if text.isascii() and not any(word in text.lower() for word in asked_for):
+        return None  # most texts, without a look at each of their words
+    found: set[str] = set()
+    spans = [span for token in _TOKEN.finditer(text) for span in _matches(token[0], token.start(), asked_for, found)]
+    return Passage(tuple(_around(text, spans)), found) if spans else None
+
+
+def _matches(token: str, at: int, wanted: Iterable[str], found: set[str]) -> Iterator[tuple[int, int]]:
+    """Yields where a word, or pairs of letters of a script without blanks, begin with wanted words; adds those to
+    `found`."""
+    parts = [(0, len(token))]
+    if _WITHOUT_BLANKS.search(token):
+        parts = [(n, min(n + 2, len(token))) for n in range(len(token))]
+    for start, end in parts:
+        folded = tuple(_words(token[start:end]))
+        if hit := [word for word in wanted if any(each.startswith(word) for each in folded)]:
+            found.update(hit)
+            yield at + start, at + end
+
+
+def _around(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[PassagePiece]:
+    """Yields the pieces of the passage, on one line. Where it is cut, it begins or ends with an ellipsis."""
+    begin = max(0, spans[0][0] - _BEFORE)
+    end = min(len(text), max(begin + _SHOWN, spans[0][1]))
+    at = begin
+    if begin:
+        yield PassagePiece("…", is_match=False)
+    for start, stop in spans:
+        if start >= end or stop <= at:
+            continue
+        if start > at:
+            yield PassagePiece(" ".join(text[at:start].splitlines()), is_match=False)
+        yield PassagePiece(text[max(start, at) : stop], is_match=True)
+        at = stop
+    if at < end:
+        yield PassagePiece(" ".join(text[at:end].splitlines()), is_match=False)
+    if max(at, end) < len(text):
+        yield PassagePiece("…", is_match=False)
 
 
 def phrase(text: str) -> str:

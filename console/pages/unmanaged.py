@@ -27,13 +27,16 @@ from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import END, Cursor
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import has_conversations
+from infra.postgres.words.matching import with_found_messages
+from infra.postgres.words.progress import SearchFreshness, freshness
 
 
 @dataclass(frozen=True, slots=True)
 class ListView:
     """What the list shows. `counts`: active, closed and dismissed conversations; `soon`: how many run out soon;
-    `lost`: how many were lost within a day; `total`: how many
-    match, if known; `newest`: the newest row when the list was read, so that the stream can announce newer ones."""
+    `lost`: how many were lost within a day; `total`: how many match, if known; `freshness`: what the search knows of
+    messages, None if nothing was searched; `newest`: the newest row when the list was read, so that the stream can
+    announce newer ones."""
 
     page: console_list.ConsolePage
     counts: tuple[int, int, int]
@@ -42,6 +45,7 @@ class ListView:
     total: int | None
     waiting: int
     newest: Cursor
+    freshness: SearchFreshness | None = None
 
 
 def unmanaged_pages(deps: Dependencies) -> Blueprint:
@@ -166,12 +170,14 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
         newest = console_list.page(conn, seen.newest, 1)
     top = newest.rows[0] if newest.rows else None
     totals, waiting, soon, lost = console_list.list_totals(conn, counted(seen.filter))
+    rows, fresh = found.rows, None
     if seen.filter.words:
         totals = console_list.found_counts(conn, seen.filter, found)
+        rows, fresh = with_found_messages(conn, found.rows, seen.filter.words), freshness(conn)
     return ListView(
         replace(
             found,
-            rows=with_tags(conn, with_promises(conn, with_last_answers(conn, with_last_messages(conn, found.rows)))),
+            rows=with_tags(conn, with_promises(conn, with_last_answers(conn, with_last_messages(conn, rows)))),
         ),
         (totals["active"], totals["closed"], totals.get("dismissed", 0)),
         soon,
@@ -179,4 +185,5 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
         matching(seen.filter, totals),
         waiting,
         Cursor(top.last_at, top.id) if top else END,
+        fresh,
     )

@@ -20,7 +20,7 @@ from domain.contract.texts import NO_NAME, gettext_noop
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from infra.postgres.lists.running_out import SOON
-from infra.postgres.lists.unmanaged import ListedConversation
+from infra.postgres.lists.unmanaged import FoundMessage, ListedConversation
 
 URGENT = timedelta(hours=1)
 """Conversations with less time left than this are shown in red."""
@@ -34,8 +34,8 @@ class RowView:
     it; None: it can be transferred. `can_be_given_back_by`: the user who accepted it, while nobody has written to the
     customer. `left`: time left of its window; None: `end` says how it ended. `haste`: `urgent`, `soon`, or empty.
     `answer`: what is wrong with the last answer, or empty. `promised`: to whom the next one is promised, or empty.
-    `campaign`: which campaign the customer answered, or empty. `tags`, `notes`: its tags, the number of its notes.
-    `mark`: changes whenever the row does."""
+    `campaign`: which campaign the customer answered, or empty. `found`: the message that a search found. `tags`,
+    `notes`: its tags, the number of its notes. `mark`: changes whenever the row does."""
 
     of: Row
     id: str
@@ -55,6 +55,7 @@ class RowView:
     answer: str
     promised: str
     campaign: str
+    found: FoundMessage | None
     tags: tuple[str, ...]
     notes: int
     mark: str
@@ -94,6 +95,7 @@ def row_view(of: Row, directory: Directory) -> RowView:
         answer=_answer(of),
         promised=_promised(of, directory),
         campaign=_campaign(of),
+        found=_found(of),
         tags=of.tags if isinstance(of, ListedConversation) else (),
         notes=of.notes if isinstance(of, ListedConversation) else 0,
         mark=row_mark(of),
@@ -131,6 +133,10 @@ def _promised(of: Row, directory: Directory) -> str:
 def _campaign(of: Row) -> str:
     name = of.campaign if isinstance(of, ListedConversation) else None
     return phrases.answered_campaign(name) if name is not None else ""
+
+
+def _found(of: Row) -> FoundMessage | None:
+    return of.found if isinstance(of, ListedConversation) else None
 
 
 def _last_message(of: Row) -> ShownMessage:
@@ -202,8 +208,8 @@ _SECOND, _MINUTE, _DAY, _LONG = timedelta(seconds=1), timedelta(minutes=1), time
 
 
 class _RowKey:
-    """A row to render, compared by what its HTML depends on: the version of the conversation, the minute of its times,
-    the directory, and the language, time zone and context."""
+    """A row to render, compared by what its HTML depends on: the version of the conversation, the message that a search
+    found, the minute of its times, the directory, and the language, time zone and context."""
 
     __slots__ = ("_key", "around", "directory", "row")
 
@@ -215,7 +221,8 @@ class _RowKey:
         minutes = age // _MINUTE if age < _DAY else _DAY if age < _LONG else _LONG
         version = row_mark(row)
         left = max(-_SECOND, left)
-        self._key = (version, minutes, left // _MINUTE, left // _SECOND if left < _MINUTE else None, around)
+        seconds = left // _SECOND if left < _MINUTE else None
+        self._key = (version, _found(row), minutes, left // _MINUTE, seconds, around)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _RowKey) and self._key == other._key and self.directory is other.directory

@@ -116,6 +116,7 @@ _READS_LISTS = dict.fromkeys(
         "campaign_tests",
         "campaigns",
         "command_audit",
+        "conversation_words",
         "conversations",
         "customers",
         "dismissed_counts",
@@ -144,6 +145,7 @@ _READS_LISTS = dict.fromkeys(
         "unmanaged_counts",
         "uploads",
         "wishes",
+        "words_progress",
     ),
     "select",
 )
@@ -337,9 +339,12 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "analytics": {
         **_DIRECTORY,
         **_CONSUMES,
+        "conversation_words": "select, insert, update, delete",
         "conversations": "select",
         "entries": "select",
         "history": "select",
+        "message_changes": "select, update (words_seen)",
+        "words_progress": "select, update",
         **dict.fromkeys(_STATISTICS, "select, insert, update"),
         "stat_offers": "select, insert, update, delete",
     },

@@ -39,6 +39,7 @@ from witiop.operations.findings import Finding
 from witiop.operations.rule_findings import rule_findings
 from witiop.operations.sending_findings import sending_findings
 from witiop.operations.statistics_findings import statistics_findings
+from witiop.operations.word_findings import word_findings
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
@@ -140,6 +141,7 @@ def _database(
     yield from campaign_findings(database)
     yield from statistics_findings(database)
     yield from rule_findings(database)
+    yield from word_findings(database)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
     yield from alarm_findings(database)

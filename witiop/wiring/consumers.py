@@ -53,14 +53,17 @@ def run_commands(settings: Settings) -> None:
 
 
 def run_analytics(settings: Settings) -> None:
-    """Runs the consumer that counts our own public events, and reports the rates of the last day."""
+    """Runs the consumer that counts our own public events, and beside it what reports the rates of the last day and
+    what fills the words for searches."""
     from consumers.analytics.handler import Analytics
     from consumers.analytics.rates import AnalyticsRates
+    from consumers.workers.words import MessageWords
     from infra.postgres.connections.session import DatabaseSession
 
-    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "analytics")) as session:
-        rates = AnalyticsRates(session.transaction)
-        _consume(settings, "analytics", [topics(settings).conversations], Analytics, [rates])
+    dsn = settings.postgres_dsn.get_secret_value()
+    with closing(DatabaseSession(dsn, "analytics")) as session, closing(DatabaseSession(dsn, "words")) as words_session:
+        beside: list[StoppableLoop] = [AnalyticsRates(session.transaction), MessageWords(words_session.transaction)]
+        _consume(settings, "analytics", [topics(settings).conversations], Analytics, beside)
 
 
 @contextmanager

@@ -66,5 +66,6 @@ on conflict (phone_number_id, wamid) do update set
     order by l.edited_at desc nulls last, l.arrival desc, l.input_id desc limit 1
   ),
   deleted = m.deleted or excluded.deleted,
-  failed = m.failed or excluded.failed
+  failed = m.failed or excluded.failed,
+  words_seen = false
 """

@@ -5,26 +5,21 @@ Without a search the SQL is that of `infra.postgres.lists.unmanaged`: one ordere
 The window of an active conversation ends a day after the customer's last message, so *most urgent first* is *oldest
 message first*, read from the same indexes.
 
-A search has two ways. First it scans the first rows in the order of the list, which finds frequent words. For rare
-words the closed conversations, which are many and written once, have an index; the active ones, which are few and
-change with every message, and those that were dismissed are scanned to their end or to `MAX_SCANNED`. So the time of a
-search is bounded, and its result says whether it was cut.
+How it is searched: `infra.postgres.words.searching`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL
 
 from domain.conversations.reasons import Reason
-from domain.search import asked
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.lists.cursor import END, START, Cursor, CursorError
@@ -32,10 +27,7 @@ from infra.postgres.lists.desk import WAITING
 from infra.postgres.lists.running_out import lost_statement, soon_statement
 from infra.postgres.lists.supervised import values_within
 from infra.postgres.lists.unmanaged import (
-    BEYOND,
-    DIRECTION,
     LISTED,
-    OF_NUMBER,
     ListedConversation,
     ListedStatus,
     OfNumbers,
@@ -45,12 +37,8 @@ from infra.postgres.lists.unmanaged import (
     ordered,
     statuses_of,
 )
+from infra.postgres.words.searching import FoundRows, StatusSearch, read_rows, tsquery
 
-MAX_SCANNED = 20_000
-"""Active or dismissed rows that a search scans at most."""
-_SCANNED_FIRST = 2_000
-"""Closed rows that a search scans before it uses the index."""
-_SEARCH_SECONDS = 2
 MANY_FOUND = 100
 """The highest count of what a search finds."""
 
@@ -89,12 +77,6 @@ class _Part:
 
     statuses: tuple[ListedStatus, ...]
     newest_first: bool
-
-
-@dataclass(slots=True)
-class _Found:
-    rows: list[ListedConversation] = field(default_factory=list)
-    cut: bool = False
 
 
 def page(
@@ -204,7 +186,8 @@ def found_counts(conn: Connection[Any], which: UnmanagedFilter, shown: ConsolePa
         if is_all and status in listed:
             counts[status] = sum(status in ("dismissed", row.status) for row in shown.rows)
         else:
-            counts[status] = len(_search(conn, which, status, True, START, MANY_FOUND + 1, query or "").rows)
+            search = StatusSearch(conn, which, status, True, START, MANY_FOUND + 1, query or "")
+            counts[status] = len(search.run().rows)
     return counts
 
 
@@ -243,107 +226,17 @@ def _read(
     down: bool,
     start: Cursor,
     limit: int,
-) -> _Found:
+) -> FoundRows:
     if not which.words:
         statement = _listing(statuses, which.reason, which.of_numbers, down, which.is_of_few)
-        return _Found(_rows(conn, statement, which, start, limit))
+        return FoundRows(read_rows(conn, statement, which, start, limit))
     query = tsquery(which.words)
     if query is None:
-        return _Found()
-    found = _Found()
+        return FoundRows()
+    found = FoundRows()
     for status in statuses:
-        one = _search(conn, which, status, down, start, limit, query)
-        found.rows += one.rows
-        found.cut = found.cut or one.cut
-    found.rows.sort(key=lambda row: (row.last_at, row.id.int), reverse=down)
-    del found.rows[limit:]
+        found.add(StatusSearch(conn, which, status, down, start, limit, query).run(), down, limit)
     return found
-
-
-def tsquery(words: Sequence[str]) -> str | None:
-    """The PostgreSQL query for what somebody typed (`domain.search.asked`); None: there is nothing to search for."""
-    alternatives = (" & ".join(f"'{word}':*" for word in each) for each in asked(" ".join(words)))
-    return " | ".join(f"({each})" for each in alternatives) or None
-
-
-def _search(
-    conn: Connection[Any],
-    which: UnmanagedFilter,
-    status: ListedStatus,
-    down: bool,
-    start: Cursor,
-    limit: int,
-    query: str,
-) -> _Found:
-    """Searches one status. Each statement may take `_SEARCH_SECONDS`; then the result is what was found until then, and
-    is marked as cut."""
-    found = _Found()
-    try:
-        with conn.transaction():
-            conn.execute(f"set local statement_timeout = {_SEARCH_SECONDS * 1000}")
-            _search_into(found, conn, which, status, down, start, limit, query)
-    except psycopg.errors.QueryCanceled:
-        found.cut = True
-    return found
-
-
-def _search_into(
-    found: _Found,
-    conn: Connection[Any],
-    which: UnmanagedFilter,
-    status: ListedStatus,
-    down: bool,
-    start: Cursor,
-    limit: int,
-    query: str,
-) -> None:
-    of_few = which.is_of_few
-    is_scanned = status != "closed" or of_few
-    scanned = MAX_SCANNED if is_scanned else _SCANNED_FIRST
-    statement = _scan((status,), which.reason, which.of_numbers, down, of_few)
-    more: dict[str, object] = {"query": query, "scanned": scanned}
-    found.rows = _rows(conn, statement, which, start, limit, more)
-    if len(found.rows) >= limit:
-        return
-    if is_scanned:
-        statement = ordered((status,), which.reason, which.of_numbers, down, "scanned", of_few=of_few)
-        values = {**_values(which, start, limit), "scanned": MAX_SCANNED + 1}
-        end = conn.execute(SQL("select count(*) from ({}) as few").format(statement), values).fetchone()
-        assert end is not None
-        found.cut = end[0] > MAX_SCANNED
-    else:
-        statement = indexed(which.reason is not None, which.of_numbers, down)
-        found.rows = _rows(conn, statement, which, start, limit, {"query": query})
-
-
-def _rows(
-    conn: Connection[Any],
-    statement: Composed | bytes,
-    which: UnmanagedFilter,
-    start: Cursor,
-    limit: int,
-    more: dict[str, object] | None = None,
-) -> list[ListedConversation]:
-    values = {**_values(which, start, limit), **(more or {})}
-    return conn.cursor(row_factory=class_row(ListedConversation)).execute(statement, values, prepare=True).fetchall()
-
-
-def _values(which: UnmanagedFilter, start: Cursor, limit: int) -> dict[str, object]:
-    return {
-        **which.numbers(),
-        "reason": which.reason and which.reason.code,
-        "campaign": which.campaign,
-        "tag": which.tag,
-        "at": start.at,
-        "id": start.id,
-        "limit": limit,
-    }
-
-
-_LISTED_NAMES = SQL(", ").join(Identifier(each.name) for each in fields(ListedConversation) if each.default is MISSING)
-
-_WORDS = SQL("array_to_tsvector(string_to_array(search, ' '))")
-"""The expression of the index of words."""
 
 
 @cache
@@ -352,37 +245,3 @@ def _listing(
 ) -> bytes:
     """The statement as bytes: composing it takes longer than reading a page."""
     return ordered(statuses, reason, of_numbers, down, of_few=of_few).as_bytes()
-
-
-@cache
-def _scan(
-    statuses: tuple[ListedStatus, ...], reason: Reason | None, of_numbers: OfNumbers, down: bool, of_few: bool
-) -> Composed:
-    """The first rows in order, then those of them with the words."""
-    return SQL(
-        "with scanned as materialized ({ordered}) select {listed} from scanned "
-        "where {words} @@ %(query)s::tsquery order by last_at {d}, id {d} limit %(limit)s"
-    ).format(
-        ordered=ordered(statuses, reason, of_numbers, down, "scanned", with_words=True, of_few=of_few),
-        listed=_LISTED_NAMES,
-        words=_WORDS,
-        d=DIRECTION[down],
-    )
-
-
-@cache
-def indexed(of_reason: bool, of_numbers: OfNumbers, down: bool) -> Composed:
-    """All closed conversations with the words of `query`, then the first of them."""
-    return SQL(
-        "with found as materialized ("
-        "select {columns} from conversations where unmanaged and status = 'c' and {words} @@ %(query)s::tsquery "
-        "{number} {reason} and (last_at, id) {beyond} (%(at)s, %(id)s)) "
-        "select * from found order by last_at {direction}, id {direction} limit %(limit)s"
-    ).format(
-        columns=LISTED,
-        words=_WORDS,
-        number=OF_NUMBER[of_numbers],
-        reason=SQL("and reason = %(reason)s" if of_reason else ""),
-        direction=DIRECTION[down],
-        beyond=BEYOND[down],
-    )

@@ -23,6 +23,7 @@ from domain.conversations.conversation import Dismissed, Owner, Released, Status
 from domain.conversations.reasons import Reason
 from domain.ids import FactId
 from domain.routing.supervision import Supervision
+from domain.search import PassagePiece
 from infra.postgres.conversations.columns import DISMISSED_AS, OWNER_KINDS, OWNER_STATES, STATUS_CODES, STATUSES
 from infra.postgres.lists.cursor import START, Cursor
 
@@ -288,6 +289,15 @@ class LastMessage(NamedTuple):
     extra: Mapping[str, Any]
 
 
+class FoundMessage(NamedTuple):
+    """A message that a search found. `pieces`: the part of its text that shows why."""
+
+    id: UUID
+    at: datetime
+    by_customer: bool
+    pieces: Sequence[PassagePiece]
+
+
 class ListedPromise(NamedTuple):
     """To whom the answer to a closed conversation is promised, and until when."""
 
@@ -303,7 +313,8 @@ class ListedConversation:
     (`infra.postgres.lists.last_messages`); `answer`: likewise the state of the last answer that was sent from here, if
     it is `unknown` or `failed`; `promise`: likewise to whom the customer's next answer is promised;
     `campaign`: likewise the name of the campaign that the customer answered in it; `tags`: likewise its tags, and
-    `notes`: the number of its notes, `note_texts`: these, for a download (`infra.postgres.kept`)."""
+    `notes`: the number of its notes, `note_texts`: these, for a download (`infra.postgres.kept`); `found`: the message
+    that a search found, where the rest of the row does not show why it is found (`infra.postgres.words.matching`)."""
 
     id: UUID
     phone_number_id: str
@@ -343,6 +354,7 @@ class ListedConversation:
     tags: tuple[str, ...] = ()
     notes: int = 0
     note_texts: str = ""
+    found: FoundMessage | None = None
 
     @property
     def status(self) -> Status:

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from console.pages import bulk
 from domain.facts import AgentAccepted
-from infra.postgres.lists import console as console_list
+from infra.postgres.words.searching import MAX_SCANNED
 from tests.support.console import Browser, Console, hidden, ids
 
 
@@ -69,7 +69,7 @@ def test_a_cut_search_says_that_there_may_be_more_matches(console: Console, boss
         "insert into conversations select (r).* from (select json_populate_record(c, json_build_object("
         "'id', gen_random_uuid(), 'customer_id', gen_random_uuid(), 'last_text', 'bye', 'search', 'bye')) as r "
         "from conversations c, generate_series(0, %s)) as more",
-        (console_list.MAX_SCANNED,),
+        (MAX_SCANNED,),
     )
     assert "There may be more matches" in look(boss, "user", all="1", q="hello").text
 

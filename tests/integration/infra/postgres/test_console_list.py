@@ -19,6 +19,7 @@ from infra.postgres.lists import unmanaged
 from infra.postgres.lists.console import ConsolePage, PageCursor, page
 from infra.postgres.lists.cursor import START, CursorError
 from infra.postgres.lists.unmanaged import ListedConversation, Order, UnmanagedFilter
+from infra.postgres.words import searching
 from tests.support.conversation_rows import NOON, conversation_row, insert_conversations
 from tests.support.databases import Databases
 
@@ -151,7 +152,7 @@ def test_the_list_is_read_from_an_index_in_order(conn: Connection[Any], order: O
 
 
 def test_rare_words_of_closed_conversations_are_found_with_the_index(conn: Connection[Any]) -> None:
-    statement = console_list.indexed(of_reason=False, of_numbers="all", down=True)
+    statement = searching.indexed(of_reason=False, of_numbers="all", down=True)
     with conn.transaction(force_rollback=True):  # for forty rows other plans are faster
         conn.execute("drop index conversations_list_reason, conversations_list_number")
         conn.execute("set local enable_seqscan = off; set local enable_indexscan = off")
