@@ -39,7 +39,7 @@ def rule_changes(deps: Dependencies) -> Blueprint:
             beginning = begin(conn, request.form.get("base", type=int), draft)
             if added := request.form.get("add"):
                 return render_page(deps, conn, id_, with_part(sent, added), beginning.base, draft=draft, added=added)
-            if removed := request.form.get("remove"):
+            if removed := request.form.get("take_out"):
                 return render_page(deps, conn, id_, without_part(sent, removed), beginning.base, draft=draft)
             edited = _edited(beginning, id_, sent, request.form.get("do", ""))
             if edited.problems or edited.elsewhere:

@@ -55,6 +55,9 @@ def test_a_rule_is_written_tried_and_switched_on_and_then_acts(console: Console,
     page = boss.get("/rules?new=1").text
     page = boss.post("/rules/edit", **{**form_of(page), "add": "alone"}).text
     assert ("has waited" in page, form_of(page)["alone"]) == (True, ["10"])
+    page = boss.post("/rules/edit", **{**form_of(page), "add": "left"}).text
+    page = boss.post("/rules/edit", **{**form_of(page), "take_out": "left"}).text
+    assert "of the window are left" not in page
     typed = {**form_of(page), "name": "Evening rescue", "to": "skillset sales"}
     tried = boss.post("/rules/edit", **{**typed, "do": "try"})
     assert tried.status_code == 303
