@@ -46,7 +46,7 @@ def test_a_rule_is_written_tried_switched_on_and_acts_with_nobody_watching(
     page.get_by_role("button", name="Switch on").click()
     expect(page.get_by_text("Saved: it counts from now on.")).to_be_visible()
     expect(page.get_by_role("switch", name="Evening rescue")).to_be_checked()
-    shop.start("rules")
+    shop.start("rules", "relay")
     done = page.locator(".did tbody tr", has_text="Tea Tandem")
     undo = done.get_by_role("button", name="Undo")
     wait_until(lambda: page.goto("/rules") is not None and undo.count() > 0)

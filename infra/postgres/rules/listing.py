@@ -26,7 +26,7 @@ class FirstWord(NamedTuple):
 
 class ListedAct(NamedTuple):
     """An action of a rule and what became of it. `taken`: who accepted or answered the conversation after it, if
-    somebody did; `last_actor`: who decided last about the conversation; `sent`: the state of the mail
+    somebody did; `last_actor`: who decided last about the conversation, beside routing, which offers what is reserved; `sent`: the state of the mail
     or message that the action asked for; `is_held`: that can still be recalled."""
 
     act: RuleAct
@@ -121,6 +121,7 @@ left join lateral (
 ) as taken on true
 left join lateral (
   select h.actor from history h where h.conversation_id = a.conversation_id and h.event not like 'mail.%%'
+    and (h.event, h.actor) is distinct from ('assigned', 'routing')
   order by h.sequence desc limit 1
 ) as last on true
 order by a.at desc, a.conversation_id, a.asked_at, a.rule_id, a.action
