@@ -26,8 +26,8 @@ class FirstWord(NamedTuple):
 
 class ListedAct(NamedTuple):
     """An action of a rule and what became of it. `taken`: who accepted or answered the conversation after it, if
-    somebody did; `last_actor`: who decided last about the conversation, beside routing, which offers what is reserved; `sent`: the state of the mail
-    or message that the action asked for; `is_held`: that can still be recalled."""
+    somebody did; `last_actor`: who decided last about the conversation, beside routing, which offers what is reserved;
+    `sent`: the state of the mail or message that the action asked for; `is_held`: that can still be recalled."""
 
     act: RuleAct
     taken: FirstWord | None
