@@ -282,6 +282,11 @@ def _handle_errors(app: Flask, deps: Dependencies) -> None:
         g.setdefault("token", "")
         return error_page(503, {"Retry-After": "2"})
 
+    def unstorable(error: psycopg.DataError) -> ResponseReturnValue:
+        """An address or form named a value that no column can have: a NUL in a text, a number beyond any."""
+        log.warning("console.value_refused", error=type(error).__name__, endpoint=request.endpoint)
+        return error_page(400)
+
     def failed(error: Exception) -> ResponseReturnValue:  # a defect: the log has its place, never its text
         log.error("console.failed", exc_info=error)
         return error_page(500)
@@ -289,6 +294,7 @@ def _handle_errors(app: Flask, deps: Dependencies) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(psycopg_pool.PoolTimeout, database_unavailable)
     app.register_error_handler(psycopg.OperationalError, database_unavailable)
+    app.register_error_handler(psycopg.DataError, unstorable)
     app.register_error_handler(Exception, failed)
 
 

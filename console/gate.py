@@ -312,6 +312,12 @@ def may_read(conn: Connection[Any], conversation: UUID) -> bool:
     return found is not None and may_finish(found, person().name, words().now)
 
 
+def readable_among(conn: Connection[Any], conversations: Collection[UUID]) -> Collection[UUID]:
+    """Those of these conversations that the person of the request may read."""
+    reach = set(within_reach(conn, conversations))
+    return reach | {id_ for id_ in set(conversations) - reach if may_read(conn, id_)}
+
+
 def within_reach(conn: Connection[Any], conversations: Collection[UUID]) -> Collection[UUID]:
     """Those of these conversations that the person of the request may act on as an administrator may: a supervisor on
     what they supervise."""

@@ -153,4 +153,5 @@ def _day(text: str | None) -> date | None:
 
 
 def _number(text: str | None, lowest: int, highest: int) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and lowest <= int(text[:3]) <= highest else None
+    is_short = text is not None and text.isascii() and text.isdigit() and len(text) < 3
+    return int(text) if text and is_short and lowest <= int(text) <= highest else None

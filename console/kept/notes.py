@@ -77,7 +77,10 @@ def note_pages(deps: Dependencies) -> Blueprint:
     def mentions() -> ResponseReturnValue:
         with deps.connection() as conn:
             found = notes.mentions_of(conn, person().name)
-        return render_template("mentions.html", mentions=found, most=notes.MAX_MENTIONS)
+            readable = gate.readable_among(conn, {each.conversation_id for each in found})
+            for hidden in {each.conversation_id for each in found if not each.seen} - set(readable):
+                notes.mark_seen(conn, hidden, person().name)  # there is nothing to be opened
+        return render_template("mentions.html", mentions=found, readable=readable, most=notes.MAX_MENTIONS)
 
     return pages
 

@@ -19,7 +19,7 @@ from console.notices import back, kafka_unavailable, notice, submitted
 from console.pages import panel
 from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
-from console.request import dialog, person, supervision, target, words
+from console.request import dialog, person, target, words
 from console.table.query import ListQuery
 from console.table.rows import RowView, row_view
 from domain.command_bodies.parts import Target
@@ -27,7 +27,9 @@ from domain.commands import Recall, Transfer
 from domain.conversations.ownership.deadlines import reservation_end
 from domain.directory import Directory
 from domain.ids import ConversationId
+from domain.mail import mail_id
 from domain.ports import PublishFailed
+from infra.postgres import mails
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.lists import console as console_list
 
@@ -94,12 +96,9 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/mails/<uuid:command_id>/recall")
     @gate.open_to("actions")
     def recall_mail(command_id: UUID) -> ResponseReturnValue:
-        about = request.form.get("about", type=UUID)
-        if supervision() is not None:
-            with deps.connection() as conn:
-                asked = audit.requested_command(conn, str(command_id))
-            if asked is None or asked.name != person().name:
-                abort(403)
+        with deps.connection() as conn:
+            asked, found = audit.requested_command(conn, str(command_id)), mails.find(conn, mail_id(str(command_id)))
+        about = found[0].conversation_id if found else asked.conversation_id if asked else None
         return _submit(deps, CommandRequest(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
 
     @pages.post("/conversations/<uuid:id_>/email")

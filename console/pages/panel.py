@@ -128,9 +128,18 @@ def look(
         promised,
         answered_in(conn, [part.conversation.id]).get(part.conversation.id, []),
         kept_around(conn, part.conversation.id),
-        earlier_conversations(conn, part.conversation.id, EARLIER),
+        _earlier(conn, part.conversation.id),
         f"{mark}.{box.mode}",  # a window ends without a change of the conversation
     )
+
+
+def _earlier(conn: Connection[Any], conversation: UUID) -> Sequence[ListedConversation]:
+    """The customer's other conversations, of which a supervisor sees those that they may read."""
+    found = earlier_conversations(conn, conversation, EARLIER)
+    if supervision() is None:
+        return found
+    readable = gate.readable_among(conn, [each.id for each in found])
+    return [each for each in found if each.id in readable]
 
 
 def _forwarded(conn: Connection[Any], conversation: UUID) -> Iterator[ForwardedMail]:

@@ -64,10 +64,11 @@ def account_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/sign-out")
     @gate.open_to("signed_in")
     def sign_out() -> ResponseReturnValue:
-        try:
-            agent_facts.leave(deps, person().name)
-        except PublishFailed:
-            log.warning("console.leaving_not_published")
+        if not person().awaits_code:  # else it was not proven that it is them
+            try:
+                agent_facts.leave(deps, person().name)
+            except PublishFailed:
+                log.warning("console.leaving_not_published")
         with deps.connection() as conn, conn.transaction():
             id_token = sign_ins.end_session(conn, gate.token_hash(g.token))
             audit.write(conn, [AuditEntry("signed_out", person().name, address())])

@@ -70,7 +70,7 @@ def provider_pages(deps: Dependencies) -> Blueprint:
         next_ = safe_redirect_target(request.cookies.get(_cookie(deps)), url_for("unmanaged.home"))
         try:
             if not hmac.compare_digest(request.args.get("state", "").encode(), expected.state.encode()):
-                raise _Refused("other_browser")
+                return _turned_away(deps, _Refused("other_browser"))  # a link of anybody: it ends nobody's session
             if "error" in request.args or "code" not in request.args:
                 raise _Refused("denied" if request.args.get("error") == "access_denied" else "rejected")
             with deps.connection() as conn:
@@ -79,8 +79,10 @@ def provider_pages(deps: Dependencies) -> Blueprint:
             person = provider.person(request.args["code"], expected.nonce, expected.verifier, words().now)
             name = _let_in(deps, provider, person)
         except ProviderFailed as error:
+            gate.renew_token()
             return _turned_away(deps, _Refused(error.trouble), error.cause)
         except _Refused as error:
+            gate.renew_token()
             return _turned_away(deps, error)
         with deps.connection() as conn, conn.transaction():
             sign_ins.end_session(conn, gate.token_hash(gate.current_token()))
@@ -123,7 +125,6 @@ def _turned_away(deps: Dependencies, refused: _Refused, cause: str = "") -> Base
     deps.metrics.refused("provider")
     if refused.name is not None:
         gate.audit_refused_provider(deps, refused.name, refused.why)
-    gate.renew_token()
     return redirect(url_for("account.sign_in", wrong=refused.why), 303)
 
 
@@ -139,7 +140,8 @@ def _let_in(deps: Dependencies, provider: OpenIdProvider, person: SignedInPerson
         if terms.roles and given is None and known is None:
             raise _Refused("no_role", name or "")
         stored = known.name if known is not None else _created(conn, name, given)
-        people.connect_subject(conn, stored, person.subject, text_of(person.claims, "name"))
+        if not people.connect_subject(conn, stored, person.subject, text_of(person.claims, "name")):
+            raise _Refused("name_taken", stored)
         if terms.roles:
             people.assign_level(conn, stored, *(given or GivenLevel(None, None)))
         has_level = given is not None or not terms.roles

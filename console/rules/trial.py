@@ -39,12 +39,12 @@ def trial_pages(deps: Dependencies) -> Blueprint:
         with deps.connection() as conn:
             directory, rule = _tried(deps, conn, request.args.get("rule", ""), request.args.get("draft", type=UUID))
             trial = dry_run(conn, directory, rule, None if span == "now" else int(span), _language)
-            named = trial.acts[:SHOWN]
-            rows = console_list.by_ids(conn, {act.conversation_id for act in named})
             within = supervision()
             if within is not None:
-                seen = supervised_among(conn, rows, within)
-                rows = {id_: row for id_, row in rows.items() if id_ in seen}
+                seen = supervised_among(conn, {act.conversation_id for act in trial.acts}, within)
+                trial = trial._replace(acts=[act for act in trial.acts if act.conversation_id in seen])
+            named = trial.acts[:SHOWN]
+            rows = console_list.by_ids(conn, {act.conversation_id for act in named})
         names = {id_: customer_name(row) for id_, row in rows.items()}
         return render_template(
             "rules/dry_run.html",

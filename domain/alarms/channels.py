@@ -54,6 +54,7 @@ def check_address(url: str, private_hosts: Collection[str] = ()) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # as a resolver does: no part of it is empty or too long
     except ValueError:
         raise AddressRefused("not_an_address") from None
     if not url.isascii() or not url.isprintable() or " " in url or not host or port == 0 or len(url) > _MAX_ADDRESS:

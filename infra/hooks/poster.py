@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Timer
 from urllib.parse import SplitResult
 
@@ -22,6 +22,9 @@ from domain.alarms.channels import AddressRefused, check_address
 CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
 WHOLE_SECONDS = 15.0
 """A receiver that answers byte by byte has no more than this."""
+_GLOBAL_UNICAST = ip_network("2000::/3")
+_TUNNELS = tuple(map(ip_network, ("2001::/23", "2002::/16")))
+"""Teredo and 6to4: such an address leads to an IPv4 address inside it."""
 _LATER = frozenset({408, 409, 423, 425, 429})
 _MOST_RETRY_SECONDS = 3600.0
 
@@ -52,7 +55,7 @@ class HookPoster:
             address = self._resolved(parts)
         except AddressRefused as error:
             return HookOutcome(str(error), is_final=True)
-        except OSError:
+        except (OSError, UnicodeError):  # a label of the name is empty or too long
             return HookOutcome("no_such_host")
         try:
             return self._post(parts, address, body, headers)
@@ -109,9 +112,15 @@ class _Cutter:
 
 
 def _is_public(address: str) -> bool:
+    """Whether an address leads to the public network. Of IPv6 only what is given out to networks: other addresses may
+    be an IPv4 address in disguise, which a gateway (NAT64, 64:ff9b::/96) turns into a private one."""
     found = ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    return bool((mapped or found).is_global) and not found.is_multicast
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is not None:
+            return _is_public(str(found.ipv4_mapped))
+        if found not in _GLOBAL_UNICAST or any(found in tunnel for tunnel in _TUNNELS):
+            return False
+    return found.is_global and not found.is_multicast
 
 
 def _outcome(status: int, retry_after: str | None) -> HookOutcome:

@@ -131,6 +131,7 @@ OPEN = {
     "releases.park": "desk",
     "releases.show": "desk",
     "releases.take_over": "desk",
+    "replay.show": "messages",
     "replies.show": "messages",
     "rule_trials.show": "lists",
     "rules.did": "lists",

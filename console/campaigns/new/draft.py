@@ -110,7 +110,7 @@ class Draft:
             zone=_line(given.get("zone"))[:64],
             answers_to=_line(given.get("to"))[:256],
             mode="immediate" if given.get("mode") == "immediate" else "exclusive",
-            hours=int(hours) if hours.isdecimal() and 1 <= int(hours[:4]) <= 720 else 72,
+            hours=int(hours) if hours.isdecimal() and len(hours) < 5 and 1 <= int(hours) <= 720 else 72,
             replaces=_uuid(given.get("replaces")),
         )
 

@@ -102,12 +102,16 @@ def has_subject(conn: Connection[Any], name: str) -> bool:
     return found is not None and bool(found[0])
 
 
-def connect_subject(conn: Connection[Any], name: str, subject: str, shown_name: str | None) -> None:
-    """Notes to whom at the OpenID provider a sign-in belongs, and what they are called there."""
-    conn.execute(
-        "update sign_ins set subject = %s, shown_name = coalesce(%s, shown_name) where name = %s and provider",
-        (subject, shown_name, name),
+def connect_subject(conn: Connection[Any], name: str, subject: str, shown_name: str | None) -> bool:
+    """Notes to whom at the OpenID provider a sign-in belongs, and what they are called there. False: it belongs to
+    somebody else, perhaps since a moment ago."""
+    values = {"subject": subject, "shown_name": shown_name, "name": name}
+    connected = conn.execute(
+        "update sign_ins set subject = %(subject)s, shown_name = coalesce(%(shown_name)s, shown_name) "
+        "where name = %(name)s and provider and coalesce(subject, %(subject)s) = %(subject)s",
+        values,
     )
+    return connected.rowcount == 1
 
 
 def _listed(

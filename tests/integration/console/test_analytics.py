@@ -141,6 +141,7 @@ def test_an_address_that_makes_no_sense_shows_the_last_13_weeks(console: Console
 def test_rows_ignore_what_makes_no_sense(console: Console, boss: Browser) -> None:
     bad = "count=x&weekday=9&hour=99&time=x&after=zzz&rows=7&step=.nowhere"
     assert "0 conversations" in boss.get(f"/analytics/rows?{bad}").text
+    assert 200 == boss.get("/analytics/rows?weekday=0019&hour=0129999").status_code
 
 
 def test_the_workbook_has_real_days_and_names_the_zones(console: Console, boss: Browser) -> None:

@@ -307,6 +307,13 @@ def test_no_form_causes_a_server_error(
         assert (status, []) == (answer.status_code, console.publisher.records)
 
 
+@pytest.mark.parametrize(
+    "path", ["/people/person?name=%00", "/rules?rule=%00", "/rules/did?rule=%00", "/desk/replies?number=a%00b"]
+)
+def test_a_value_that_no_column_can_have_is_no_defect_of_ours(boss: Browser, path: str) -> None:
+    assert boss.get(path).status_code in (200, 400, 404)
+
+
 @pytest.mark.parametrize("path", ["/commands/%00", "/commands/x", "/bulk/%00", "/bulk/" + "x" * 300])
 def test_no_address_of_a_command_causes_a_server_error(boss: Browser, path: str) -> None:
     assert 404 == boss.get(path).status_code

@@ -1,6 +1,7 @@
 """Levels: every page and every action for every level, and the conversations that a supervisor reaches."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import get_args
@@ -16,6 +17,7 @@ from tests.support.console import Browser, Console, OpenList, open_console
 from tests.support.databases import Databases
 from tests.support.office import COMPANY, USERS
 from tests.support.open_pages import OPEN
+from tests.support.rule_room import reserve
 from tests.support.stories import NUMBER, FactMaker
 
 OF_LEVEL: dict[Level, set[str]] = {
@@ -247,3 +249,62 @@ def test_the_stream_of_a_supervisor_ends_when_they_supervise_something_else(
     console.office.apply_directory(other)
     assert not shown.may_look()
     console.office.apply_directory(SHOP)
+
+
+def test_a_mention_tells_a_supervisor_nothing_about_a_conversation_of_others(
+    console: Console, browsers: dict[Level, Browser]
+) -> None:
+    foreign = writes(console, "I want to buy one", "16505550009", NUMBER)
+    theirs = writes(console, "the chain is broken", "16505550010", OTHER)
+    for conversation, note in ((foreign, "@lena he is rich"), (theirs, "@lena he is poor")):
+        browsers["tenant_administrator"].post(f"/conversations/{conversation}/notes", text=note, form="f")
+    browser = browsers["supervisor"]
+    page = browser.get("/mentions").text
+    assert ("he is poor" in page, "he is rich" in page, str(foreign) in page) == (True, False, False)
+    assert ("16505550010" in page, "16505550009" in page) == (True, False)
+    assert page.count("A conversation that you cannot open") == 1
+    assert re.search(r'class="chip" title="Mentions of you">\s*1<', browser.get("/unmanaged").text)
+
+
+def test_a_supervisor_is_shown_no_conversation_of_others_beside_one_of_the_same_customer(
+    console: Console, browsers: dict[Level, Browser]
+) -> None:
+    theirs, foreign = (writes(console, "hello", f"1650555001{n}", number) for n, number in ((1, OTHER), (2, NUMBER)))
+    (one, other) = (
+        console.office.rows(f"select customer_id from conversations where id = '{id_}'")[0]["customer_id"]
+        for id_ in (theirs, foreign)
+    )
+    console.office.connection.execute("update customers set merged_into = %s where id = %s", (one, other))
+    address = f"/unmanaged?open={theirs}&tab=info"
+    assert f"open={foreign}" in browsers["tenant_administrator"].get(address).text
+    page = browsers["supervisor"].get(address).text
+    assert ("What was known when" in page, f"open={foreign}" in page) == (True, False)
+
+
+def test_a_dry_run_tells_a_supervisor_of_their_conversations_only(
+    console: Console, browsers: dict[Level, Browser]
+) -> None:
+    theirs, foreign = (writes(console, "hello", f"1650555002{n}", number) for n, number in ((1, OTHER), (2, NUMBER)))
+    console.office.apply_directory(replace(SHOP, rules=(reserve(),)))
+    (at_boss, page) = (
+        browsers[level].get("/rules/dry-run?rule=rescue&span=now").text
+        for level in ("tenant_administrator", "supervisor")
+    )
+    console.office.apply_directory(SHOP)
+    assert (str(foreign) in at_boss, str(foreign) in page, str(theirs) in page) == (True, False, True)
+    assert page.count('<i class="open">') == page.count("open=") < at_boss.count("open=")
+
+
+def test_a_mail_is_recalled_by_who_may_act_on_its_conversation_whatever_the_form_says(
+    console: Console, browsers: dict[Level, Browser]
+) -> None:
+    foreign, theirs = writes(console, "hello", "16505550031", NUMBER), writes(console, "hello", "16505550032", OTHER)
+    command = uuid4()
+    console.office.connection.execute(
+        "insert into console_audit (name, address, event, conversation_id, command_id, detail) "
+        "values ('lena', '', 'asked', %s, %s, '{\"what\": \"email\"}')",
+        (foreign, str(command)),
+    )
+    console.publisher.records.clear()
+    answer = browsers["supervisor"].post(f"/mails/{command}/recall", form="f", about=str(theirs))
+    assert (403, []) == (answer.status_code, console.publisher.records)

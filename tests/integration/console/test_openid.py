@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +13,11 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from domain.directory import User
+from infra.postgres.connections.pool import connect
 from tests.support.console import PASSWORD, Browser, Console, open_console
 from tests.support.office import COMPANY
 from tests.support.openid import CLIENT, Provider, path_of, provider_running, with_parameter
+from tests.support.waiting import wait_until
 
 SPOIL = Callable[[dict[str, Any]], Any]
 
@@ -375,3 +378,36 @@ def test_a_user_of_the_directory_keeps_their_conversations(console: Console, pro
     provider.has("rosa", "staff")
     browser, _ = sign_in(console, provider, "rosa")
     assert 200 == browser.get("/desk").status_code
+
+
+def test_a_link_that_somebody_sends_signs_nobody_out(console: Console, provider: Provider) -> None:
+    provider.has("rosa", "bosses")
+    browser, _ = sign_in(console, provider, "rosa")
+    for link in ("/sign-in/provider/return?state=x&code=y", "/sign-in/provider/return?error=access_denied"):
+        assert "/sign-in?wrong=other_browser" == browser.get(link).location
+    provider.is_down = True
+    browser.get("/sign-in/provider")
+    assert 200 == browser.get("/unmanaged").status_code
+
+
+@pytest.mark.parametrize("password", ["'hash of a password'", "null"])
+def test_two_people_of_one_name_who_come_at_the_same_moment_get_no_sign_in_of_each_other(
+    console: Console, provider: Provider, password: str
+) -> None:
+    provider.has("zoe", "bosses", sub="late")
+    browser = console.browser()
+    back = path_of(provider.authorizes(begin(browser), "late"))
+    led_to: list[str] = []
+    with connect(console.dsn, "first") as first:
+        first.execute(
+            "insert into sign_ins (name, password, provider, subject) "
+            f"values ('zoe', {password}, {password} is null, case when {password} is null then 'iss first' end)"
+        )
+        late = Thread(target=lambda: led_to.append(str(browser.get(back).location)))
+        late.start()
+        waiting = "select 1 as n from pg_locks where not granted and locktype = 'transactionid'"
+        wait_until(lambda: console.office.rows(waiting))
+        first.commit()
+        late.join()
+    assert ["/sign-in?wrong=name_taken"] == led_to
+    assert (None, None) == level_of(console, "zoe")

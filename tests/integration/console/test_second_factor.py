@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pyotp
 import pytest
@@ -155,3 +156,13 @@ def test_no_secret_or_recovery_code_is_in_the_audit_log_or_stored_readable(conso
         console.office.rows("select encode(hash, 'escape') as hash from recovery_codes")
     )
     assert not any(each in stored for each in (secret, *codes))
+
+
+def test_who_has_only_the_password_takes_nobody_off_their_desk(console: Console, boss: Browser) -> None:
+    enrol(boss)
+    boss.post("/desk/presence", state="ready", rings="1", page=str(uuid4()))
+    console.publisher.records.clear()
+    assert 303 == with_password(console).post("/sign-out").status_code
+    assert [] == console.publisher.records
+    boss.post("/sign-out")
+    assert 1 == len(console.publisher.records)

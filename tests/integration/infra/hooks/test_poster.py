@@ -19,6 +19,7 @@ LOCAL = "127.0.0.1"
     [
         *("127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1"),
         *("[::1]", "[fe80::1]", "[fd00::1]", "[::ffff:10.0.0.1]", "localhost"),
+        *("[64:ff9b::10.0.0.1]", "[2002:7f00:1::]", "[::127.0.0.1]", "[::ffff:0:10.0.0.1]", "[fec0::1]"),
     ],
 )
 def test_nothing_is_posted_to_a_private_network(host: str) -> None:
@@ -74,6 +75,11 @@ def test_nobody_answers() -> None:
         url = listener.url
     assert HookPoster([LOCAL]).post(url, b"{}", {}) == HookOutcome("refused")
     assert HookPoster().post("https://no-such-host.invalid/", b"{}", {}) == HookOutcome("no_such_host")
+
+
+@pytest.mark.parametrize("host", ["hooks..example.com", "a" * 64 + ".example.com"])
+def test_a_name_that_cannot_be_one_fails_for_good_instead_of_stopping_the_process(host: str) -> None:
+    assert HookPoster().post(f"https://{host}/", b"{}", {}) == HookOutcome("not_an_address", is_final=True)
 
 
 def test_a_receiver_that_hangs_or_answers_byte_by_byte_is_left_in_time() -> None:
