@@ -7,7 +7,8 @@ nobody looked, and those that no list searches any more. Late facts belong to co
 those are walked through every few minutes.
 
 One process works, by a lock; others stand by. What was read is written with the position in one
-transaction, so a process that dies leaves nothing behind. The work takes at most a part of the time (`_SHARE`).
+transaction, so a process that dies leaves nothing behind. The work takes a part of the time only (`_SHARE`,
+`_IDLE_SHARE`).
 """
 
 from collections.abc import Callable
@@ -33,8 +34,8 @@ _CHANGED_MESSAGES = 50
 _WALKED = 1000
 """Conversations that one step of a walk compares."""
 _IDLE_SECONDS = 2.0
-_SHARE = 3.0
-"""After its work the process pauses this many times as long."""
+_SHARE, _IDLE_SHARE = 3.0, 9.0
+"""After its work the process pauses this many times as long; likewise after a look that found nothing more."""
 _WALK_AGAIN = timedelta(hours=6)
 """So long after a walk began, the next one does."""
 _WALK_SECONDS = 1.0
@@ -78,8 +79,8 @@ class MessageWords:
     def _poll(self) -> float:
         began = self._clock()
         has_more = self.follow() or self.walk_recent() or self.walk()
-        pause = _SHARE * (self._clock() - began)
-        return pause if has_more else max(pause, _IDLE_SECONDS)
+        took = self._clock() - began
+        return _SHARE * took if has_more else max(_IDLE_SHARE * took, _IDLE_SECONDS)
 
     def follow(self) -> bool:
         """Reads at most `BATCH` conversations that changed; returns whether there may be more. O(active conversations

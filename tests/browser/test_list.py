@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.chromium import MISSING, program
 from tests.support.pages import RULES, cut_off, row_of, said, violations
 from tests.support.shop import MANAGER, Shop
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 
@@ -110,6 +111,20 @@ def test_what_a_search_found_is_marked_in_the_rows_and_in_the_conversation(page:
     assert ["Però", "Però", "Però", "pero", "Però"] == marked()
     page.goto(f"/unmanaged?q={str(customer.wa_id)[-6:]}")
     assert [str(customer.wa_id)[-6:]] == [re.sub(r"\D", "", each) for each in marked()]
+
+    shop.start("analytics")  # which writes the words of all messages
+    found = row_of(page, "Ruggero Però").locator(".found")
+
+    def search() -> bool:
+        page.goto("/unmanaged?q=perogiallo")
+        return found.count() == 1
+
+    wait_until(search)
+    expect(found.locator("mark")).to_have_text("perogiallo")
+    assert ["perogiallo"] == marked()
+    assert [] == violations(page, RULES)
+    found.click()
+    expect(page.get_by_role("log")).to_contain_text("Il perogiallo è pronto")
 
 
 @pytest.mark.parametrize("width", [390, 768, 1024, 1440])

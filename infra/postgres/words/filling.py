@@ -94,9 +94,8 @@ _HIGHEST: LiteralString = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _STATE: LiteralString = "(c.version, c.sequence, c.entries, c.status = 'c')"
 _READ: LiteralString = "(w.version, w.sequence, w.entries, w.closed)"
 _CHANGED: LiteralString = f"""
-(select c.id from conversations c where c.unmanaged and c.status = 'a' and not exists (
-    select from conversation_words w where w.conversation_id = c.id)
-  order by c.id desc limit %(limit)s)
+(select id from conversations where unmanaged and status = 'a'
+  except select conversation_id from conversation_words where not closed limit %(limit)s)
 union all
 (select w.conversation_id from conversation_words w left join conversations c on c.id = w.conversation_id
   where not w.closed and (c.search is null or {_STATE} is distinct from {_READ}) limit %(limit)s)
