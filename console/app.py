@@ -43,6 +43,7 @@ from console.directory.edit import edit_pages
 from console.directory.live import directory_live_pages
 from console.directory.pages import directory_pages
 from console.directory.ready import ready_pages
+from console.directory.trial import directory_trial_pages
 from console.directory.versions import version_pages
 from console.kept.around import unseen_of
 from console.kept.pages import KEPT_PAGES
@@ -138,6 +139,7 @@ def create_app(deps: Dependencies) -> Flask:
         edit_pages,
         directory_live_pages,
         draft_pages,
+        directory_trial_pages,
         version_pages,
         ready_pages,
         line_pages,

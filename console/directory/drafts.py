@@ -9,11 +9,13 @@ from console import gate
 from console.dependencies import Dependencies
 from console.directory import view
 from console.directory.editing import DraftStanding, carry_over_draft, directory_in, problems_of, save, standing
+from console.directory.trial import DAYS
 from console.notices import LATE_SECONDS, kafka_unavailable
 from console.phrases import actor_name, rejection
 from console.request import words
 from domain.directory_file.difference import carry_over, differences, document_of
 from domain.ports import PublishFailed
+from domain.statistics.reclassify import numbers_judged_differently
 from infra.postgres import directory as stored
 from infra.postgres import directory_versions
 from infra.postgres.directory_versions import DirectoryDraft, DirectoryVersion
@@ -50,6 +52,8 @@ def draft_pages(deps: Dependencies) -> Blueprint:
                 standing=state,
                 changes=view.shown_changes(changes),
                 effects=view.effects(conn, changes, before, wanted) if state.state != "applied" else [],
+                judged_differently=state.state != "applied" and numbers_judged_differently(before, wanted),
+                trial_days=DAYS,
                 hints=[hint for hint in view.shown_hints(wanted) if hint not in known],
                 problems=[problem.message for problem in problems_of(after)],
                 others=view.shown_changes(others),

@@ -79,6 +79,7 @@ OPEN = {
     "directory.home": "overview",
     "directory.show": "overview",
     "directory_drafts.show": "overview",
+    "directory_trials.show": "overview",
     "directory_edit.edit": "overview",
     "directory_live.stream": "overview",
     "directory_versions.diff": "overview",

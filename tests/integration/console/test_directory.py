@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import time
 from html import unescape
+from uuid import UUID
 
 import pytest
 from werkzeug.test import TestResponse
@@ -127,6 +128,25 @@ def test_users_skillsets_and_numbers_are_added(console: Console, boss: Browser) 
     assert User("zoe", "Zoe", "zoe@example.com", "agent", 1, ("rent",)) == now.users["zoe"]
     assert Number("77", "Rental", "Europe/Rome") == now.numbers["77"]
     assert "already defined" in text(edits(boss, "/directory/skillset/edit", id="rent", name="Again"))
+
+
+def test_a_change_of_the_menu_is_tried_on_the_last_days_before_it_is_saved(console: Console, boss: Browser) -> None:
+    lost = console.office.customer_writes("Rent", "16505550001")
+    console.office.customer_writes("hello", "16505550002")
+    draft = edits(boss, f"{SHOP}?id={NUMBER}", menu__9__choice="Rent", menu__9__skillset="sales")
+    trial = re.search(r'hx-get="(/directory/drafts/[^"]+/trial)"', draft)
+    assert trial is not None
+    page = boss.get(trial[1]).text
+    assert "1 conversation would have gone differently. 1 of them was never answered." in text(page)
+    assert "1: Nothing chosen → becomes Queued for Sales" in text(page)
+    assert ("Queued for Sales 0 1" in text(page), f"open={lost}" in page) == (True, True)
+    assert "2 conversations of the numbers that change were looked at." in text(page)
+    assert "<html" not in boss.http.get(trial[1], headers={"HX-Request": "true"}).text
+
+
+def test_a_change_that_decides_nothing_otherwise_is_not_tried(boss: Browser) -> None:
+    assert "/trial" not in edits(boss, f"{SHOP}?id={NUMBER}", name="Another name")
+    assert 404 == boss.get(f"/directory/drafts/{UUID(int=1)}/trial").status_code
 
 
 def test_removing_a_user_says_how_many_conversations_go_back_to_the_list(console: Console, boss: Browser) -> None:

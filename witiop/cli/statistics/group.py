@@ -3,6 +3,7 @@
 import click
 
 from witiop.cli.statistics.rebuilding import rebuild
+from witiop.cli.statistics.reclassifying import reclassify
 from witiop.cli.statistics.showing import show_
 
 
@@ -11,5 +12,5 @@ def stats() -> None:
     """Numbers: who was left alone, when, why, and what became of them."""
 
 
-for _command in (show_, rebuild):
+for _command in (show_, rebuild, reclassify):
     stats.add_command(_command)
