@@ -60,8 +60,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Skillset:
+    """A team or subject. `words`: what customers write who mean it, besides its name (`domain.routing.suggestions`)."""
+
     id: str
     name: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _PATTERNS = (
     gettext_noop('"{first}" and "{second}" overlap; merge or separate them'),
     gettext_noop("empty, too long or not printable; use 1 to {most} characters"),
     gettext_noop("{value} is nothing that customers could write; use 1 to {most} words"),
+    gettext_noop("{value} is no word to look for; use one word of {least} to {most} letters"),
     gettext_noop("must be a whole number from {least} to {most}; write it like {example}"),
     gettext_noop("{value} is already defined; keep only one [[{kind}]] of it"),
     gettext_noop("there is no skillset {value}; add it as a [[skillset]], or {other}"),

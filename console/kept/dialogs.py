@@ -1,5 +1,5 @@
 """An open dialog about a conversation: it says at once when the conversation changes under it, and tells others that it
-is open."""
+is open, and when it is closed."""
 
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -25,9 +25,14 @@ def dialog_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/dialog")
     @gate.open_to("actions")
     def look(id_: UUID) -> ResponseReturnValue:
-        """What has changed since the dialog showed the conversation, and who else is about to do something."""
+        """What has changed since the dialog showed the conversation, and who else is about to do something. `closed`:
+        it is not open any more."""
         kind, version = request.args.get("kind", ""), request.args.get("version", type=int)
         page = uuid5(NAMESPACE_OID, f"{person().name} {id_} dialog")
+        if "closed" in request.args:
+            with deps.connection() as conn:
+                viewers.tell(conn, {}, [page])
+            return "", 204
         with deps.connection() as conn:
             directory = deps.directory(conn)
             row = console_list.by_ids(conn, [id_]).get(id_)

@@ -37,6 +37,8 @@ function startDialog(box) {
     first?.scrollIntoView?.({ block: "nearest" });
   });
   box.addEventListener("close", () => {
+    const shown = byId("dialog").querySelector("[data-closed]");
+    if (shown) fetch(shown.dataset.closed);  // others need not wait until it is forgotten
     byId("dialog").replaceChildren();
     document.body.append(byId("notices"));
     if (opener?.isConnected) opener.focus();

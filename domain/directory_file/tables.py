@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from domain.directory import Language, Level, Number, Opening, Skillset, TextKind, User, Weekday
 from domain.opt_outs.words import plain
 from domain.outside_names import is_phone_number_id
+from domain.routing.suggestions import is_telling
 
 
 def worded(message: str) -> PydanticCustomError:
@@ -100,12 +101,25 @@ _Openings = Annotated[
 ]
 
 
+def _skillset_word(value: str) -> str:
+    if not is_telling(value) or not value.isprintable() or len(value) > MAX_WORD:
+        raise worded(f"{quoted(value)} is no word to look for; use one word of 3 to {MAX_WORD} letters")
+    return value
+
+
+MAX_WORD = 60
+"""Longest word of a skillset, in characters."""
+
+_SkillsetWord = Annotated[str, AfterValidator(_skillset_word)]
+
+
 class SkillsetTable(Table):
     id: DirectoryId = Field(description="a string", examples=['"sales"'])
     name: DirectoryName = Field(description="a string", examples=['"Sales"'])
+    words: list[_SkillsetWord] = Field([], description="a list of words", examples=['["invoice", "refund"]'])
 
     def to_skillset(self) -> Skillset:
-        return Skillset(self.id, self.name)
+        return Skillset(self.id, self.name, tuple(dict.fromkeys(self.words)))
 
 
 class UserTable(Table):

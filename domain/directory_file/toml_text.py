@@ -15,7 +15,7 @@ TableDocument = dict[str, object]
 def directory_document(directory: Directory) -> dict[str, list[TableDocument]]:
     """Returns the tables of a directory file, by kind."""
     return {
-        "skillset": [asdict(skillset) for skillset in directory.skillsets.values()],
+        "skillset": [asdict(skillset) | {"words": skillset.words or None} for skillset in directory.skillsets.values()],
         "user": [asdict(user) for user in directory.users.values()],
         "number": [_number(number) for number in directory.numbers.values()],
         "rule": rules_document(directory.rules),

@@ -23,9 +23,9 @@ def suggested_skillset(
     texts: Iterable[str], number: Number, directory: Directory, before: str | None
 ) -> Suggestion | None:
     """Returns the skillset whose words the customer's texts have most of, the words of the latest text counting first;
-    else the one `before`; None: nothing tells. A skillset's words are those of its name, and the words that lead to it
-    on the number's menu. Two skillsets with equally many words of the same text tell nothing. `texts`: the latest
-    first."""
+    else the one `before`; None: nothing tells. A skillset's words are its own, those of its name, and the words that
+    lead to it on the number's menu. Two skillsets with equally many words of the same text tell nothing. `texts`: the
+    latest first."""
     known = _words_of(number, directory)
     for text in texts:
         counted: dict[str, list[str]] = {}
@@ -38,10 +38,15 @@ def suggested_skillset(
     return Suggestion(before, "before") if before in directory.skillsets and before is not None else None
 
 
+def is_telling(word: str) -> bool:
+    """Returns whether it is one word that can tell a skillset."""
+    return len(_words(word)) == 1 == len(phrase(word).split())
+
+
 def _words_of(number: Number, directory: Directory) -> Mapping[str, set[str]]:
     """Word -> the skillsets to which it leads."""
     known: dict[str, set[str]] = {}
-    spoken = [(skillset.name, id_) for id_, skillset in directory.skillsets.items()]
+    spoken = [(each, id_) for id_, skillset in directory.skillsets.items() for each in (skillset.name, *skillset.words)]
     for spelling, skillset in (*spoken, *number.choices.items()):
         for word in _words(spelling) if skillset in directory.skillsets else ():
             known.setdefault(word, set()).add(skillset)

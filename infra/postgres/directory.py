@@ -104,7 +104,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         )
         for row in number_rows
     )
-    skillsets = (Skillset(**row) for row in skillset_rows)
+    skillsets = (Skillset(**row | {"words": tuple(row["words"])}) for row in skillset_rows)
     users = (User(**row | {"skillsets": tuple(row["skillsets"])}) for row in user_rows)
     return found[0], Directory(
         {number.phone_number_id: number for number in numbers},
@@ -135,10 +135,10 @@ def _apply_skillsets(
     for skillset in (new[id_] for id_ in _remaining(changes)):
         conn.execute(
             """
-            insert into skillsets (id, name) values (%s, %s)
-            on conflict (id) do update set name = excluded.name
+            insert into skillsets (id, name, words) values (%s, %s, %s)
+            on conflict (id) do update set name = excluded.name, words = excluded.words
             """,
-            (skillset.id, skillset.name),
+            (skillset.id, skillset.name, list(skillset.words)),
         )
     return changes
 

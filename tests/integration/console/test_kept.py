@@ -104,6 +104,8 @@ def test_two_people_at_one_conversation_see_each_other_until_one_leaves(console:
     assert "Maria Bianchi is looking at this" in words_of(panel)
     maria.get(f"/conversations/{row}/dialog?kind=transfer&version=1", "dialog")
     assert "Maria Bianchi is about to transfer it" in words_of(boss.get(f"/unmanaged?open={row}", "panel").text)
+    maria.get(f"/conversations/{row}/dialog?closed=1", "dialog")
+    assert "Maria Bianchi is looking at this" in words_of(boss.get(f"/unmanaged?open={row}", "panel").text)
     console.office.connection.execute("update viewers set seen_at = now() - interval '1 minute'")
     assert "Maria" not in words_of(boss.get(f"/unmanaged?open={row}", "panel").text)
 

@@ -15,7 +15,7 @@ from infra.postgres.directory import DirectoryChanges, apply, read, version
 from infra.postgres.directory_versions import DirectoryChange
 from tests.support.waiting import wait_until
 
-SALES = Skillset("sales", "Sales")
+SALES = Skillset("sales", "Sales", ("quote", "offer"))
 ANNA = User("anna", "Anna Rossi", "anna@example.com", "agent", 3, ("sales",))
 SHOP = Number(
     "106540352242922",

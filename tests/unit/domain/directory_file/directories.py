@@ -13,6 +13,7 @@ from domain.rules.rule import Rule, RuleCondition, RuleMail, RuleTemplate, RuleT
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=64)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), max_size=30).map(lambda name: f"{name} x")
 PHONES = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
+WORDS = st.lists(st.sampled_from(["refund", "più", "Rückgabe"]), unique=True).map(tuple)
 DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPENINGS = st.lists(st.times().map(lambda at: at.replace(second=0, microsecond=0)), min_size=1, max_size=5, unique=True)
 
@@ -47,7 +48,7 @@ def directories(draw: st.DrawFn) -> Directory:
     )
     return Directory(
         {number.phone_number_id: number for number in numbers},
-        {skillset: Skillset(skillset, draw(NAMES)) for skillset in skillsets},
+        {skillset: Skillset(skillset, draw(NAMES), draw(WORDS)) for skillset in skillsets},
         {user.id: user for user in users},
         draw(rules(skillsets)),
     )

@@ -390,6 +390,17 @@ def test_a_number_has_words_that_stop_messages_and_start_them_again(file: Path) 
     assert [f'6: start_words: "a b c d e f g" {why}'] == problems(file, NUMBER + 'start_words = ["a b c d e f g"]\n')
 
 
+def test_a_skillset_has_words_by_which_customers_mean_it(file: Path) -> None:
+    skillset = '[[skillset]]\nid = "sales"\nname = "Sales"\n'
+    file.write_text(skillset + 'words = ["invoice", "città", "invoice"]\n')
+    assert ("invoice", "città") == read_directory(file).skillsets["sales"].words
+    for word in ("", "ok", "two words", "!!!", "x" * 61):
+        why = "is no word to look for; use one word of 3 to 60 letters"
+        (problem,) = problems(file, skillset + f'words = ["{word}"]\n')
+        assert problem.startswith("4: words: ")
+        assert problem.endswith(why)
+
+
 def test_a_number_with_a_softbot_has_no_texts(file: Path) -> None:
     lines = 'softbot = true\ntexts = { it = { greeting = "Ciao" } }\n'
     message = "7: texts: the Softbot of the number speaks to customers; leave texts out"

@@ -15,7 +15,7 @@ DIRECTORY = Directory(
     {
         "sales": Skillset("sales", "Vendite"),
         "repair": Skillset("repair", "Officina"),
-        "help": Skillset("help", "Aiuto"),
+        "help": Skillset("help", "Aiuto", ("fattura", "Perché")),
     },
 )
 
@@ -28,6 +28,8 @@ DIRECTORY = Directory(
         (["I freni non vanno, siete in officina?"], "sales", Suggestion("repair", "words", "freni")),
         (["ok", "vorrei comprare una bici"], None, Suggestion("sales", "words", "comprare")),
         (["freni", "vorrei comprare"], None, Suggestion("repair", "words", "freni")),
+        (["Vorrei la FATTURA"], "sales", Suggestion("help", "words", "fattura")),
+        (["perche non arriva?"], None, Suggestion("help", "words", "perche")),
         (["comprare i freni"], None, None),
         (["comprare i freni"], "help", Suggestion("help", "before")),
         (["comprare i freni, o solo un preventivo"], "help", Suggestion("sales", "words", "comprare")),
