@@ -27,6 +27,7 @@ from infra.postgres.lists import console as console_list
 from infra.postgres.lists.cursor import END, Cursor
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import has_conversations
+from infra.postgres.lists.unmanaged import MOST_TAGGED, is_cut
 from infra.postgres.words.matching import with_found_messages
 from infra.postgres.words.progress import SearchFreshness, freshness
 
@@ -82,6 +83,7 @@ def unmanaged_pages(deps: Dependencies) -> Blueprint:
             never=never,
             elsewhere=elsewhere,
             most_found=console_list.MANY_FOUND,
+            most_tagged=MOST_TAGGED,
             endpoint="unmanaged.show",
             several_numbers=len({*directory.numbers, *(row.phone_number_id for row in view.page.rows)}) > 1,
             soon_address=soon_address(query),
@@ -177,6 +179,7 @@ def _view(conn: Connection[Any], seen: ListQuery) -> ListView:
     return ListView(
         replace(
             found,
+            cut=found.cut or (seen.tag is not None and seen.status != "dismissed" and is_cut(conn, seen.tag)),
             rows=with_tags(conn, with_promises(conn, with_last_answers(conn, with_last_messages(conn, rows)))),
         ),
         (totals["active"], totals["closed"], totals.get("dismissed", 0)),

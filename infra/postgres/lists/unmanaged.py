@@ -225,19 +225,20 @@ COUNTS: LiteralString = """
 ones with the number; null counts all."""
 
 
-NAMED: LiteralString = """
+_MOST_TAGGED: LiteralString = "20000"
+NAMED: LiteralString = f"""
   select c.* from (
     select conversation_id from campaign_answers a where campaign_id = %(campaign)s and outcome = 'unmanaged'
       and (%(tag)s::text is null or exists (
         select from conversation_tags t where t.conversation_id = a.conversation_id and t.tag = %(tag)s))
     union (select conversation_id from conversation_tags where tag = %(tag)s and %(campaign)s::uuid is null
-      order by at desc limit 20000)
+      order by at desc limit {_MOST_TAGGED})
   ) as named cross join lateral (
     select * from conversations where id = named.conversation_id and unmanaged offset 0
   ) as c
 """
 """The unmanaged conversations in which recipients of a `campaign` answered, or that have a `tag`; with both, those that
-have both. Of a tag the latest 20,000. O(those), each read by its key: without `offset` PostgreSQL may read all
+have both. Of a tag the latest `MOST_TAGGED`. O(those), each read by its key: without `offset` PostgreSQL may read all
 unmanaged ones instead."""
 
 COUNTS_OF_FEW: LiteralString = f"""
@@ -255,6 +256,18 @@ COUNTS_OF_FEW: LiteralString = f"""
     and (%(reason)s::smallint is null or reason = %(reason)s)
 """
 """As `COUNTS`, of the answers to a `campaign`, or of a `tag`."""
+
+
+MOST_TAGGED = int(_MOST_TAGGED)
+"""Of so many conversations that got a tag last, the list of the tag shows those that belong on it."""
+
+
+def is_cut(conn: Connection[Any], tag: str) -> bool:
+    """Returns whether more than `MOST_TAGGED` conversations have a tag."""
+    found = conn.execute(
+        "select exists (select from conversation_tags where tag = %s offset %s)", (tag, MOST_TAGGED)
+    ).fetchone()
+    return found is not None and found[0] is True
 
 
 def counts_statement(of_few: bool) -> LiteralString:

@@ -83,6 +83,20 @@ def test_tags_are_pills_of_the_row_are_suggested_elsewhere_and_filter_the_list(c
     assert [{"tag": "invoice"}] == [each["detail"] for each in console.audited("tag_removed")]
 
 
+def test_a_list_of_a_tag_says_when_not_all_that_have_it_are_looked_at(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    boss.post(f"/conversations/{row}/notes/tags", "kept", tag="invoice")
+    warning = "Only the 20,000 conversations that got this tag last are listed."
+    assert warning not in words_of(boss.get("/unmanaged?tag=invoice").text)
+    console.office.connection.execute(
+        "insert into conversation_tags (conversation_id, tag, author, at) "
+        "select gen_random_uuid(), 'invoice', 'boss', now() - interval '1 year' from generate_series(1, 20000)"
+    )
+    page = boss.get("/unmanaged?tag=invoice").text
+    assert [row] == ids(page)
+    assert warning in words_of(page)
+
+
 def test_notes_and_tags_reach_an_open_list_and_panel(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     shown = OpenList(console, boss)
