@@ -3,7 +3,7 @@
 from infra.postgres.migrations import execute
 
 revision = "0046_skillset_words"
-down_revision = "0043_directory_versions"
+down_revision = "0044_words"
 
 
 def upgrade() -> None:
