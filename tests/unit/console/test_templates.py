@@ -20,4 +20,6 @@ def test_no_template_has_a_line_that_is_too_long_to_read() -> None:
 def test_no_page_polls_the_server() -> None:
     """An open dialog only says every few seconds that it is still open: others are told while it is, and not after the
     browser was closed."""
-    assert ["dialog_watch.html"] == [name for name, text in TEMPLATES.items() if re.search(r'hx-trigger="[^"]*\bevery\b', text)]
+    assert ["dialog_watch.html"] == [
+        name for name, text in TEMPLATES.items() if re.search(r'hx-trigger="[^"]*\bevery\b', text)
+    ]
