@@ -95,6 +95,21 @@ def test_the_page_says_why_nobody_is_offered(console: Console, boss: Browser, an
     assert "full: all your slots are used" in anna.get("/desk").text
 
 
+def test_an_agent_reads_and_adds_notes_and_tags_of_their_own_conversations(
+    console: Console, boss: Browser, anna: Browser
+) -> None:
+    is_ready(console, anna)
+    mine, other = offered(console, boss), console.office.customer_writes("not for anna", "392")
+    boss.post(f"/conversations/{mine}/notes", "kept", text="She prefers the morning", form="one")
+    shown = anna.get(f"/desk/{mine}").text
+    assert "She prefers the morning" in shown
+    assert "/unmanaged?tag" not in anna.post(f"/conversations/{mine}/notes/tags", "kept", tag="vip").text
+    anna.post(f"/conversations/{mine}/notes", "kept", text="Then I call at nine", form="two")
+    assert "Then I call at nine" in boss.get(f"/unmanaged?open={mine}&tab=notes", "panel").text
+    assert 403 == anna.post(f"/conversations/{other}/notes", "kept", text="Not mine", form="three").status_code
+    assert [] == console.office.rows("select * from notes where text = 'Not mine'")
+
+
 def test_an_agent_is_not_ready_on_a_page_that_cannot_ring(console: Console, anna: Browser) -> None:
     answer = anna.post("/desk/presence", "presence-sent", state="ready", page=uuid4(), rings="")
     assert (422, "none") == (answer.status_code, answer.headers["HX-Reswap"])
