@@ -1,15 +1,19 @@
 """What people want to be told about conversations that run out, and how many these are. Raises psycopg errors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 
 from domain.alarms.conditions import PersonSign
 from domain.conversations.reasons import Reason
+from domain.directory import Level
+from infra.postgres.console.sign_ins import LEVEL
 
 MANY = 100
 """The highest count."""
+TOLD_LEVELS: Collection[Level] = ("tenant_administrator", "read_only")
+"""Who is told: who sees the whole list. What somebody else once asked for counts for nothing, until they see it again."""
 _LOOKED_AT = 500
 """Most conversations of each reason that are looked at, the most urgent first."""
 
@@ -60,7 +64,9 @@ def write_personal_alarm(connection: Connection[Any], name: str, wanted: Persona
 def running_out(connection: Connection[Any]) -> list[PersonSign]:
     """Returns how many conversations run out for each person who wants a mail about that, at most `MANY`."""
     rows = connection.execute(
-        f"select p.name, p.minutes, ({_COUNT}) from personal_alarms p where p.mail order by p.name", _FILLED
+        f"select p.name, p.minutes, ({_COUNT}) from personal_alarms p join sign_ins i on i.name = p.name "
+        f"left join users u on u.id = i.name where p.mail and {LEVEL} = any(%(levels)b) order by p.name",
+        {**_FILLED, "levels": list(TOLD_LEVELS)},
     )
     return [PersonSign(*row) for row in rows.fetchall()]
 

@@ -8,6 +8,8 @@ from psycopg import Connection
 from domain.alarms.channels import AlarmChannel, ChannelSecrets
 from domain.directory import Language
 from infra.postgres.alarms.channels import channels, secrets_of
+from infra.postgres.alarms.personal import TOLD_LEVELS
+from infra.postgres.console.sign_ins import LEVEL
 
 
 class ToldPerson(NamedTuple):
@@ -25,11 +27,11 @@ def receiver_of(connection: Connection[Any], channel: UUID) -> tuple[AlarmChanne
 
 
 def person_of(connection: Connection[Any], name: str) -> ToldPerson | None:
-    """Returns where a person with a sign-in gets mails; None: there is no such sign-in any more."""
+    """Returns where a person gets mails; None: they are not told any more (`TOLD_LEVELS`)."""
     row = connection.execute(
         "select nullif(u.email, ''), coalesce(i.language, 'en') from sign_ins i left join users u on u.id = i.name "
-        "where i.name = %b",
-        [name],
+        f"where i.name = %b and {LEVEL} = any(%b)",
+        [name, list(TOLD_LEVELS)],
     ).fetchone()
     return ToldPerson(*row) if row else None
 

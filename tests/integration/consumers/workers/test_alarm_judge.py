@@ -12,6 +12,8 @@ from domain.alarms.conditions import AlarmTerms, InstallationSigns, conditions
 from domain.alarms.kinds import AlarmKind
 from infra.postgres.alarms.judgements import judged_at, take_judging
 from infra.postgres.alarms.personal import PersonalAlarm, running_out_of, write_personal_alarm
+from infra.postgres.alarms.receivers import person_of
+from infra.postgres.console import people
 from infra.postgres.alarms.signs import read_signs
 from infra.postgres.directory import DirectoryCache
 from tests.support.office import Office, open_office
@@ -183,8 +185,20 @@ def test_a_person_is_told_of_the_conversations_of_their_numbers_and_skillsets(of
     )
     assert count(PersonalAlarm(60, (), ["sales"])) == 0
     assert count(PersonalAlarm(60, (), ["support"])) == 1
+    people.create(connection, "anna", "hash", level="read_only")
     assert [person.name for person in _signs(office).persons] == []
     write_personal_alarm(connection, "anna", PersonalAlarm(60, mail=True))
     assert [(person.name, person.count) for person in _signs(office).persons] == [("anna", 1)]
     write_personal_alarm(connection, "anna", None)
     assert running_out_of(connection, "anna") == 0
+
+
+@pytest.mark.parametrize("change", ["disabled_at = now()", "level = 'supervisor'", "level = null"])
+def test_who_does_not_see_the_list_any_more_is_told_nothing_of_it(office: Office, change: str) -> None:
+    connection = office.connection
+    office.customer_writes(hours_ago=23.5)
+    people.create(connection, "anna", "hash", level="tenant_administrator")
+    write_personal_alarm(connection, "anna", PersonalAlarm(60, mail=True))
+    assert (len(_signs(office).persons), person_of(connection, "anna") is None) == (1, False)
+    connection.execute(f"update sign_ins set {change} where name = 'anna'".encode())
+    assert (_signs(office).persons, person_of(connection, "anna")) == ([], None)
