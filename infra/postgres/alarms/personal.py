@@ -13,7 +13,7 @@ from infra.postgres.console.sign_ins import LEVEL
 MANY = 100
 """The highest count."""
 TOLD_LEVELS: Collection[Level] = ("tenant_administrator", "read_only")
-"""Who is told: who sees the whole list. What somebody else once asked for counts for nothing, until they see it again."""
+"""Who is told: who sees the whole list. What somebody else once asked for counts for nothing."""
 _LOOKED_AT = 500
 """Most conversations of each reason that are looked at, the most urgent first."""
 

@@ -13,8 +13,8 @@ from domain.alarms.kinds import AlarmKind
 from infra.postgres.alarms.judgements import judged_at, take_judging
 from infra.postgres.alarms.personal import PersonalAlarm, running_out_of, write_personal_alarm
 from infra.postgres.alarms.receivers import person_of
-from infra.postgres.console import people
 from infra.postgres.alarms.signs import read_signs
+from infra.postgres.console import people
 from infra.postgres.directory import DirectoryCache
 from tests.support.office import Office, open_office
 from tests.support.stories import NUMBER

@@ -261,7 +261,9 @@ def test_mails_go_to_addresses_and_to_people_and_are_repeated_if_nobody_knows(da
         mailer = FakeMailer(OutcomeUnknown("lost"))
         team = Team(office, listener, mailer)
         team.channel("mail", "mail", address="a@example.com,b@example.com", system=True)
-        office.connection.execute("insert into sign_ins (name, password, level) values ('anna', 'x', 'read_only'), ('root', 'x', 'read_only')")
+        office.connection.execute(
+            "insert into sign_ins (name, password, level) values ('anna', 'x', 'read_only'), ('root', 'x', 'read_only')"
+        )
         team.raises()
         team.raises(AlarmKind.RUNNING_OUT, "anna", minutes=60, count=2)
         team.raises(AlarmKind.RUNNING_OUT, "root", minutes=60, count=2)
