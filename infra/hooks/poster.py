@@ -138,7 +138,7 @@ def _retry_seconds(value: str | None) -> float | None:
         return min(float(value[:9]), _MOST_RETRY_SECONDS)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
     return min(max(seconds, 0.0), _MOST_RETRY_SECONDS)

@@ -70,6 +70,16 @@ def test_a_date_may_say_when_to_come_back_and_an_hour_is_the_longest() -> None:
         assert HookPoster([LOCAL]).post(listener.url, b"{}", {}).retry_seconds == 3600
 
 
+@pytest.mark.parametrize(
+    "value", ["soon", "Mon, 30 Nov 99999999999 10:00:00 GMT", "Mon, 30 Nov 2026 10:00:00 +99999999999999999999"]
+)
+def test_what_a_receiver_says_that_cannot_be_read_is_as_if_it_said_nothing(value: str) -> None:
+    with listening() as listener:
+        listener.answer = lambda _: 503
+        listener.headers = {"Retry-After": value}
+        assert HookPoster([LOCAL]).post(listener.url, b"{}", {}) == HookOutcome("http_503")
+
+
 def test_nobody_answers() -> None:
     with listening() as listener:
         url = listener.url
