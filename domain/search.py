@@ -48,6 +48,7 @@ _MAX_WORD = 64
 """Longer words are cut, also those that are typed."""
 _TOKEN = re.compile(r"[^\W_](?:[^\W_]|['\u2019\u0300-\u036f\u0591-\u05bd\u064b-\u0652])*")
 """A word as it is written, with its accents and apostrophes."""
+_BLANK = re.compile(r"\s")
 _BEFORE, _SHOWN = 40, 160
 """Characters of a passage before its first match, and at most."""
 
@@ -124,6 +125,7 @@ def _matches(token: str, at: int, wanted: Iterable[str], found: set[str]) -> Ite
 
 def _around(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[PassagePiece]:
     """Yields the pieces of the passage, on one line. Where it is cut, it begins or ends with an ellipsis."""
+    text = _BLANK.sub(" ", text)
     begin = max(0, spans[0][0] - _BEFORE)
     end = min(len(text), max(begin + _SHOWN, spans[0][1]))
     at = begin
@@ -133,11 +135,11 @@ def _around(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[PassagePiec
         if start >= end or stop <= at:
             continue
         if start > at:
-            yield PassagePiece(" ".join(text[at:start].splitlines()), is_match=False)
+            yield PassagePiece(text[at:start], is_match=False)
         yield PassagePiece(text[max(start, at) : stop], is_match=True)
         at = stop
     if at < end:
-        yield PassagePiece(" ".join(text[at:end].splitlines()), is_match=False)
+        yield PassagePiece(text[at:end], is_match=False)
     if max(at, end) < len(text):
         yield PassagePiece("…", is_match=False)
 

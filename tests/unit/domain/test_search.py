@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.search import MAX_TYPED, asked, searched
+from domain.search import MAX_TYPED, asked, missing, passage, searched
 
 ROWS = {
     "Lucía": ("Łucía Müller", "393390000001", "Perché la città è chiusa? Niccolò"),
@@ -113,3 +113,46 @@ def test_folding_takes_time_by_the_length_of_the_text_only(char: str) -> None:
 
     seconds(1000)
     assert seconds(40_000) < 40 * max(seconds(4_000), 0.001)
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "marked"),
+    [
+        ("My Réfund, please: REFUNDS take long", "refund", ["Réfund", "REFUNDS"]),
+        ("L'été dernier", "ete", ["L'été"]),
+        ("call +39 300 5550101 now", "+39 300 5550101", ["39", "300", "5550101"]),
+        ("你好世界朋友", "世界", ["世界"]),
+        ("an order, not a border", "order", ["order"]),
+        ("line one\nline two", "two", ["two"]),
+    ],
+)
+def test_a_passage_marks_the_words_that_were_searched(text: str, typed: str, marked: list[str]) -> None:
+    found = passage(text, asked(typed))
+    assert found is not None
+    assert marked == [piece.text for piece in found.pieces if piece.is_match]
+    assert " ".join(text.splitlines()) == "".join(piece.text for piece in found.pieces)
+
+
+def test_a_passage_of_a_long_text_is_short_and_begins_near_the_match() -> None:
+    found = passage(f"{'before ' * 100}Order {'after ' * 100}", asked("order"))
+    assert found is not None
+    shown = "".join(piece.text for piece in found.pieces)
+    assert ("…", "…", True) == (shown[0], shown[-1], len(shown) < 200)
+    assert shown.index("Order") < 50
+
+
+@given(st.text(max_size=40), st.text(max_size=20))
+def test_a_passage_never_changes_a_text_and_shows_it_only_where_something_is_found(text: str, typed: str) -> None:
+    found = passage(text, asked(typed))
+    if found is None:
+        return
+    shown = "".join(piece.text for piece in found.pieces)
+    assert " ".join(shown.split()) in " ".join(text.split())
+    assert any(piece.is_match for piece in found.pieces)
+
+
+def test_what_a_row_lacks_of_a_search_is_nothing_if_it_has_all_of_an_alternative() -> None:
+    wanted = asked("anna refund")
+    assert {"refund"} == missing(["anna", "hello"], wanted)
+    assert set() == missing(["annabel", "refunds"], wanted)
+    assert set() == missing(["5550101"], asked("555 0101"))
