@@ -43,6 +43,8 @@ _SCANNED_FIRST = 2_000
 _WORDS_SCANNED_FIRST = 20_000
 """The same of closed conversations in the order of their words, which are read in the order of the disk. A word that is
 not found often enough in these is in a thousandth of all conversations or fewer, so its hits are soon read."""
+_FIRST_HITS = 4
+"""So many times as many hits as rows are taken from these: some may have been dismissed."""
 _MOST_HITS = 1_000
 _MOST_HITS_OF_SOME = 5_000
 """Conversations with the words among those of their messages that are looked at; where some of them may be of another
@@ -99,7 +101,8 @@ class StatusSearch:
     def _search(self) -> None:
         of_few, is_complete = self.which.is_of_few, freshness(self.conn).is_complete
         if is_complete and self.status == "closed" and self.which.reason is None and not of_few:
-            self._by_messages(_first_words(self.which.of_numbers, self.down), _MOST_HITS, is_all=False)
+            first = _first_words(self.which.of_numbers, self.down)
+            self._by_messages(first, _FIRST_HITS * self.limit, is_all=False)
         else:
             scanned = MAX_SCANNED if of_few else _SCANNED_FIRST
             scan = _scan((self.status,), self.which.reason, self.which.of_numbers, self.down, of_few)

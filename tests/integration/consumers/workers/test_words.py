@@ -147,16 +147,20 @@ def test_an_edit_is_found_by_its_new_words_only_and_a_deletion_by_none(room: Sea
     assert ([], [ada]) == (room.found("secret"), room.found("hello"))
 
 
-def test_a_deletion_in_the_next_conversation_is_forgotten_in_the_one_before(room: SearchRoom) -> None:
+def test_what_is_edited_and_deleted_in_the_next_conversation_is_forgotten_in_the_one_before(room: SearchRoom) -> None:
     before, (first, *_) = room.writes("swordfish", "hello", hours_ago=40)
     while room.office.timer.close_due():
         pass
     room.walk()
     assert [before] == room.found("swordfish")
     room.writes("good morning", hours_ago=1)
-    room.office.process(FactMaker(customer=Party(wa_id=ADA)).deletes(room.office.hours_ago(0.5), first))
+    maker = FactMaker(customer=Party(wa_id=ADA))
+    room.office.process(maker.edits(room.office.hours_ago(0.7), first, "a secret"))
     room.follow()
-    assert [] == room.found("swordfish")
+    assert ([], [before]) == (room.found("swordfish"), room.found("secret"))
+    room.office.process(maker.deletes(room.office.hours_ago(0.5), first))
+    room.follow()
+    assert [] == room.found("secret")
 
 
 def test_an_edit_before_its_message_is_known_with_it(room: SearchRoom) -> None:
