@@ -28,6 +28,8 @@ _REGIONS = {"en": "en_GB"}
 
 _PHONES = 10_000
 """Formatted phone numbers that are cached (`console.table.snapshot_cache`)."""
+_NUMBERS = 10_000
+"""Written numbers that are cached."""
 
 
 @lru_cache
@@ -79,12 +81,12 @@ class Words:
         return catalogue(self.language).ngettext(one, many, n)
 
     def number(self, n: int) -> str:
-        return format_decimal(n, locale=self.locale)
+        return _decimal(n, None, self.language)
 
     def percent(self, part: int, whole: int) -> str:
         """A share, e.g. 9 %; below 2 % with a digit more, as a whole per cent would say little there."""
         share = 100 * part / whole if whole else 0.0
-        return f"{format_decimal(share, '#,##0.#' if share < 2 else '#,##0', locale=self.locale)}\u202f%"
+        return f"{_decimal(share, '#,##0.#' if share < 2 else '#,##0', self.language)}\u202f%"
 
     def size(self, n: int) -> str:
         """The size of a file, e.g. 1.4 MB; less than a kilobyte is one."""
@@ -166,6 +168,12 @@ class Words:
 @lru_cache
 def _locale(language: str) -> Locale:
     return Locale.parse(_REGIONS.get(language, language))
+
+
+@lru_cache(_NUMBERS)
+def _decimal(n: float, pattern: str | None, language: str) -> str:
+    # Babel takes 50 us to write a number, and a page of numbers has hundreds, most of them the same as before
+    return format_decimal(n, pattern, locale=_locale(language))
 
 
 @lru_cache(_PHONES)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import ceil
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -89,14 +89,19 @@ class AnalyticsView:
 
     def rows(self, **which: object) -> str:
         """The address of the rows of a cell."""
-        return self._at(self.query.args(**which))
+        return self._at({**self._of_all, **which})
+
+    @cached_property
+    def _of_all(self) -> dict[str, Any]:
+        return self.query.args()
 
     @cached_property
     def _path(self) -> str:
         return url_for("analytics.rows")
 
     def _at(self, args: Mapping[str, Any]) -> str:
-        return f"{self._path}?{urlencode(args)}"  # a page has hundreds, and Flask takes its time for each
+        # a page has hundreds that differ in a number: Flask takes its time for each, and so does `urlencode`
+        return f"{self._path}?{'&'.join([f'{name}={_quoted(str(value))}' for name, value in args.items()])}"
 
     @property
     def title(self) -> str:
@@ -157,7 +162,7 @@ class AnalyticsView:
         return found
 
     def _of_all_reasons(self, **which: object) -> dict[str, Any]:
-        return {name: value for name, value in self.query.args(**which).items() if name != "reason"}
+        return {name: value for name, value in {**self._of_all, **which}.items() if name != "reason"}
 
     # heat map
 
@@ -294,6 +299,11 @@ class AnalyticsView:
         for each in sorted(tops, key=lambda each: (each.step == NOT_UNDERSTOOD, each.step)):
             add(each, 0)
         return found
+
+
+@lru_cache(maxsize=1024)
+def _quoted(value: str) -> str:
+    return quote_plus(value)
 
 
 def reason_name(value: str) -> str:
