@@ -20,7 +20,7 @@ def chat(name: str = "chat") -> tuple[Story, Chat]:
 
 def opened(boss: Browser) -> str:
     """The panel of the only conversation on the list."""
-    (row,) = ids(boss.get("/unmanaged").text)
+    (row,) = ids(boss.get("/unmanaged?status=all").text)
     return boss.get(f"/unmanaged?open={row}", "panel").text
 
 
