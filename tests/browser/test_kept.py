@@ -57,6 +57,8 @@ def test_notes_tags_and_saved_lists_fit_and_can_be_reached(
         page.locator("#saved-lists input[name=name]").fill(f"Preventivi {width}")
         page.locator("#saved-lists .btn").click()
         expect(page.locator("#saved-lists li").filter(has_text=f"Preventivi {width}")).to_be_visible()
+        assert_accessible(page)
+        assert [] == cut_off(page)
     context.close()
 
 
