@@ -31,7 +31,7 @@ def test_hours_are_changed_compared_and_brought_back(
 ) -> None:
     before = hours_of(shop)
     page.goto("/unmanaged")
-    page.get_by_text("WhatsApp", exact=True).first.click()
+    page.get_by_text("Administration", exact=True).first.click()
     page.get_by_role("link", name="Directory", exact=True).click()
     opens(page, WORKSHOP)
     page.get_by_label("Monday").fill("9-19")
