@@ -131,11 +131,13 @@ class Release(CommandPart):
 
 class Dismiss(CommandPart):
     """Takes an unmanaged conversation from the list, active or closed, because nobody needs to answer: until the
-    customer writes again, or the dismissal is recalled. `note`: for those who look at it later."""
+    customer writes again, or the dismissal is recalled. `note`: for those who look at it later; `expected_entries`: the
+    number of entries that the conversation must still have, so that nothing is dismissed that nobody has seen."""
 
     conversation_id: UUID
     why: DismissedAs
     note: Note | None = None
+    expected_entries: int | None = Field(default=None, ge=0)
     expected_version: int | None = Field(default=None, ge=0)
     batch_id: NonEmptyId | None = None
 

@@ -33,7 +33,8 @@ def dismissal_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/dismiss")
     @gate.open_to("actions")
     def dismiss(id_: UUID) -> ResponseReturnValue:
-        requested = dismissal(id_, request.form.get("version", type=int))
+        version, entries = (request.form.get(key, type=int) for key in ("version", "entries"))
+        requested = dismissal(id_, version, entries=entries)
         try:
             ids = submit(deps, request.form.get("form", ""), [requested])
         except PublishFailed:
@@ -43,13 +44,22 @@ def dismissal_pages(deps: Dependencies) -> Blueprint:
     return pages
 
 
-def dismissal(id_: UUID, version: int | None, batch: str | None = None) -> CommandRequest:
-    """The command that the form of the request asks for, for one conversation."""
+def dismissal(id_: UUID, version: int | None, batch: str | None = None, entries: int | None = None) -> CommandRequest:
+    """The command that the form of the request asks for, for one conversation. `version`, `entries`: as the person saw
+    it."""
     why = request.form.get("why")
     if why not in WHYS:
         abort(400)
     note = request.form.get("note", "").replace("\x00", "").strip()[:MAX_NOTE] or None
-    command = body(Dismiss, conversation_id=id_, why=why, note=note, expected_version=version, batch_id=batch)
+    command = body(
+        Dismiss,
+        conversation_id=id_,
+        why=why,
+        note=note,
+        expected_version=version,
+        expected_entries=entries,
+        batch_id=batch,
+    )
     return CommandRequest(command, "dismiss", {"why": cast(DismissedAs, why)})
 
 
@@ -69,6 +79,7 @@ def _dialog(deps: Dependencies, id_: UUID, error: str | None = None, status: int
         error=error,
         form=request.form.get("form") or new_form(),
         version=request.form.get("version") or found[id_].version,
+        entries=request.form.get("entries") or found[id_].entries,
         action=url_for("dismissals.dismiss", id_=id_),
         back=back(),
     )

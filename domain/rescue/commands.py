@@ -70,7 +70,7 @@ def command_of(
             )
         case "dismiss":
             assert rule.dismiss is not None
-            return Dismiss(**about, why=rule.dismiss)
+            return Dismiss(**about, why=rule.dismiss, expected_entries=conversation.entries)
         case other:
             assert_never(other)
 

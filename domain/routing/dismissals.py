@@ -17,6 +17,8 @@ def dismiss(conversation: Conversation | None, command: Dismiss, issuer: str, re
         return Rejection.ALREADY_ASSIGNED
     if conversation.dismissed is not None:
         return Rejection.ALREADY_DISMISSED
+    if command.expected_entries is not None and command.expected_entries != conversation.entries:
+        return Rejection.CUSTOMER_WROTE_MEANWHILE
     return conversation.decisions._replace(dismissed=Dismissed(ref, command.why, issuer, command.note))
 
 

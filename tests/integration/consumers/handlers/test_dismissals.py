@@ -158,6 +158,12 @@ def test_a_decision_about_another_version_is_rejected_and_a_repeated_command_cha
     assert ("rejected", "conversation_unknown") == dismiss(office, UUID(int=7))
 
 
+def test_what_nobody_has_seen_is_not_dismissed(office: Office, conversation: UUID) -> None:
+    office.customer_writes("No, seriously: my brakes do not work", hours_ago=0.5)
+    assert ("rejected", "customer_wrote_meanwhile") == dismiss(office, conversation, expected_entries=1)
+    assert ("applied", None) == dismiss(office, conversation, expected_entries=2)
+
+
 def test_many_are_dismissed_in_one_batch_and_each_has_its_own_result(office: Office, conversation: UUID) -> None:
     other = office.customer_writes("1", phone="16505550000")
     commands = [
