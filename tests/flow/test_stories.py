@@ -301,4 +301,4 @@ def test_all_stories_together_are_stored_once_listed_correctly_and_published_wit
         ).fetchall()
     assert [conversation for _, conversation in unmanaged] == [row["id"] for row in listed["rows"]]
     statuses = [status for status, _ in unmanaged]
-    assert {"active": statuses.count("a"), "closed": statuses.count("c")} == listed["counts"]
+    assert {"active": statuses.count("a"), "closed": statuses.count("c"), "dismissed": 0} == listed["counts"]

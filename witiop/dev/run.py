@@ -167,7 +167,7 @@ class _LocalStack:
         if self._has_console():
             self._file.console_url = f"http://{LOOPBACK}:{self._port_base + CONSOLE_PORT}"
             add_sign_ins(self._file, self._data / SECRETS_FILE, demo, self._echo)
-        if demo:
+        if demo and self._has_console():
             team_port = self._port_base + TEAM_PORT
             self._team = open_team(self._file, self._data / SECRETS_FILE, team_port, self._echo)
         self._kafka.wait_ready()
