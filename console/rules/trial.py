@@ -38,7 +38,7 @@ def trial_pages(deps: Dependencies) -> Blueprint:
             abort(404)
         with deps.connection() as conn:
             directory, rule = _tried(deps, conn, request.args.get("rule", ""), request.args.get("draft", type=UUID))
-            trial = dry_run(conn, directory, rule, None if span == "now" else int(span), _language)
+            trial = dry_run(conn, directory, rule, None if span == "now" else int(span), language_of)
             within = supervision()
             if within is not None:
                 seen = supervised_among(conn, {act.conversation_id for act in trial.acts}, within)
@@ -75,7 +75,3 @@ def _tried(deps: Dependencies, conn: Connection[Any], id_: str, draft: UUID | No
     if rule is None:
         abort(404)
     return directory, rule
-
-
-def _language(texts: Any, among: frozenset[str]) -> str | None:  # noqa: ANN401
-    return language_of(texts, among)

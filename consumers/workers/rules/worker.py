@@ -24,7 +24,6 @@ from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
 from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
-from consumers.workers.rules.views import SeenByRules, see
 from consumers.workers.worker_loop import WorkerLoop
 from domain.alarms.kinds import AlarmKind
 from domain.commands import new_command, signed
@@ -44,12 +43,14 @@ from domain.rescue.judging import RuleJudgement, judge
 from domain.rescue.seeing import Questions
 from domain.rules.rule import MARGIN, ActionKind, Rule
 from domain.topics import Topics
+from infra.languages.detection import language_of
 from infra.postgres import directory
 from infra.postgres.alarms.alarms import AlarmToRaise, end_alarm, raise_alarm
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.queues import Queues
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from infra.postgres.rules import acts, switch, watch
+from infra.postgres.rules.views import SeenByRules, see
 from infra.postgres.rules.watch import Looked
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
@@ -129,11 +130,9 @@ class Rules:
         """Does what is due; returns the seconds until the next poll. Raises BrokerUnreachable, psycopg errors."""
         try:
             self.settle()
-            with self._transaction() as connection:
-                version, current = self._read_directory(connection)
-            if not any(rule.on for rule in current.rules):
+            noted = self._note_changed()
+            if noted is None:
                 return _IDLE_SECONDS
-            noted = self._note_changed(version)
             looked = self.act()
         except psycopg.Error:
             self._inbound.reset()
@@ -167,11 +166,15 @@ class Rules:
 
     # what is due
 
-    def _note_changed(self, version: int) -> int:
+    def _note_changed(self) -> int | None:
+        """Finds conversations that changed, if it is time, and returns how many; None: no rule is on."""
         at = self._clock()
-        if at < self._look_at:
-            return 0
         with self._transaction() as connection:
+            version, current = self._read_directory(connection)
+            if not any(rule.on for rule in current.rules):
+                return None
+            if at < self._look_at:
+                return 0
             noted = watch.note_changed(connection, version, _CHANGED_AT_ONCE)
             if at >= self._clear_at:
                 watch.delete_gone(connection)
@@ -194,12 +197,13 @@ class Rules:
                 return _Looks()
             version, current = self._read_directory(connection)
             due = watch.due(connection, watermark, BATCH)
-            found = see(connection, [each.conversation_id for each in due], Questions.of(current.rules))
-            decided, waiting = self._decide(connection, found, current, watermark)
+            ids = [each.conversation_id for each in due]
+            found = see(connection, ids, Questions.of(current.rules), language_of)
+            decided, left = self._decide(connection, found, current, watermark)
+            waiting = len(found) - len(decided)
             self._write(connection, found, decided, version)
-            self._say_limit(connection, waiting, watermark)
-            seen = {each.conversation.id for each in found}
-            watch.write(connection, [], [each.conversation_id for each in due if each.conversation_id not in seen])
+            watch.write(connection, [], set(ids) - {each.conversation.id for each in found})
+            self._say_limit(connection, waiting, left, watermark)
             crash_point("rules.before-commit")
         _WAITING.set(waiting)
         for each in decided.values():
@@ -210,15 +214,14 @@ class Rules:
     def _decide(
         self, connection: Connection[Any], found: Sequence[SeenByRules], current: Directory, watermark: datetime
     ) -> tuple[dict[UUID, _Decided], int]:
-        """Returns what is decided about each conversation, and how many wait because rules have acted too often; those
-        stay due."""
+        """Returns what is decided about each conversation, without those that wait because rules have acted too often
+        and stay due; and how many actions are left in this minute."""
         ids = [each.conversation.id for each in found]
         known = _by_rule(acts.acts_of(connection, ids))
         passed = acts.passed(connection, ((each.conversation.id, each.stay.began) for each in found))
         answered = Queues(connection).with_word_on_its_way(ids, watermark)
         now, left = database_now(connection), self._per_minute - acts.lately(connection, _MINUTE)
         decided: dict[UUID, _Decided] = {}
-        waiting = 0
         for each in found:
             id_ = each.conversation.id
             if id_ in answered:
@@ -232,18 +235,17 @@ class Rules:
                 judgement = RuleJudgement()
             asked = self._ask(each, judgement.act, of, current, now)
             if len(asked.acts) > left:
-                waiting += 1
                 continue
             left -= len(asked.acts)
             decided[id_] = asked._replace(passed=judgement.passed, again_at=judgement.again_at)
-        return decided, waiting
+        return decided, left
 
-    def _say_limit(self, connection: Connection[Any], waiting: int, now: datetime) -> None:
+    def _say_limit(self, connection: Connection[Any], waiting: int, left: int, now: datetime) -> None:
         """Raises an alarm while conversations wait because rules have acted too often, and ends it."""
-        limit = self._per_minute
         if waiting:
-            raise_alarm(connection, AlarmToRaise(AlarmKind.RULE_LIMIT, "", {"limit": limit}, None, now))
-        elif acts.lately(connection, _MINUTE) < limit:
+            limit = {"limit": self._per_minute}
+            raise_alarm(connection, AlarmToRaise(AlarmKind.RULE_LIMIT, "", limit, None, now))
+        elif left > 0:
             end_alarm(connection, AlarmKind.RULE_LIMIT, "", now)
 
     def _ask(

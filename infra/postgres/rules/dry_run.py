@@ -1,7 +1,7 @@
 """The dry run of a rule: against the list as it is, or against what was known of conversations of the last days. Raises
 psycopg errors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -17,15 +17,13 @@ from domain.directory import Directory
 from domain.ids import first_conversation_id
 from domain.rescue.judging import fits_at
 from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, ReplayedOutcome, acted_at
-from domain.rescue.seeing import OnList, Questions, TellLanguage, left_alone
+from domain.rescue.seeing import Questions, TellLanguage
 from domain.rules.rule import Rule
 from infra.postgres.connections.clock import database_now
+from infra.postgres.connections.snapshot import one_snapshot
+from infra.postgres.conversations.looking_back import MOST, SECONDS, LookBack
 from infra.postgres.rules import views
 
-MOST = 20_000
-"""Conversations that a dry run looks at, the latest first."""
-SECONDS = 8.0
-"""A dry run takes no longer."""
 _AT_ONCE = 500
 
 
@@ -68,10 +66,10 @@ def dry_run(
     rules = [tried if each.id == rule.id else each for each in directory.rules]
     if tried not in rules:
         rules.append(tried)
-    run = _Run(connection, directory, tried, rules, tell_language, monotonic() + seconds)
-    with connection.transaction():
-        connection.execute("set transaction isolation level repeatable read, read only")
-        return run.on_list(most) if days is None else run.since(days, most)
+    run = _Run(connection, directory, tried, rules, tell_language)
+    until = monotonic() + seconds
+    with one_snapshot(connection):
+        return run.on_list(most) if days is None else run.since(days, most, until)
 
 
 class _Conversation(NamedTuple):
@@ -80,8 +78,6 @@ class _Conversation(NamedTuple):
     customer_name: str | None
     wa_id: str | None
     opened_at: datetime
-    window_ends_at: datetime
-    reason: int | None
     status: str
     unmanaged: bool
     managed: bool
@@ -103,70 +99,46 @@ class _Run(NamedTuple):
     rule: Rule
     rules: Sequence[Rule]
     tell_language: TellLanguage
-    until: float
 
     def on_list(self, most: int) -> RuleTrial:
         now, questions = database_now(self.connection), Questions.of([self.rule])
         values = {"numbers": self._numbers, "limit": most}
-        found = self._read(_ON_LIST, values)
+        listed = [id_ for (id_,) in self.connection.execute(_ON_LIST, values)]
         acts: list[RuleTrialAct] = []
-        for batch in _batches(found):
-            ids = [each.id for each in batch]
-            stays, texts, had = views.stays(self.connection, ids), self._texts(batch, questions), self._had(ids)
-            for each in batch:
-                if each.id not in stays or each.reason is None:
-                    continue
-                listed = OnList(
-                    each.phone_number_id,
-                    Reason.of_code(each.reason),
-                    stays[each.id].since,
-                    each.window_ends_at,
-                    each.returning,
-                )
-                seen = left_alone(listed, texts.get(each.id, ()), had.get(each.id), questions, self.tell_language)
-                at = fits_at(self.rule, seen, self.directory.number(each.phone_number_id), now)
+        for start in range(0, len(listed), _AT_ONCE):
+            batch = listed[start : start + _AT_ONCE]
+            for each in views.see(self.connection, batch, questions, self.tell_language):
+                of = each.conversation
+                at = fits_at(self.rule, each.seen, self.directory.number(of.phone_number_id), now)
                 if at is not None:
-                    acts.append(_act(each, at))
-        return RuleTrial(sorted(acts, key=lambda act: act.at), len(found))
+                    acts.append(RuleTrialAct(of.id, of.phone_number_id, of.customer_name, of.wa_id, at, "open"))
+        return RuleTrial(sorted(acts, key=lambda act: act.at), len(listed))
 
-    def since(self, days: int, most: int) -> RuleTrial:
+    def since(self, days: int, most: int, until: float) -> RuleTrial:
         now, questions = database_now(self.connection), Questions.of(self.rules)
         low = first_conversation_id(now - timedelta(days=days))
         values = {"numbers": self._numbers, "low": low, "limit": most + 1}
-        found = self._read(_SINCE, values)
+        found = self.connection.cursor(row_factory=class_row(_Conversation)).execute(_SINCE, values).fetchall()
         acts: list[RuleTrialAct] = []
-        looked_at = 0
-        for batch in _batches(found[:most]):
-            if monotonic() > self.until:
-                break
-            replayed = self._replayed(batch)
+        back = LookBack(found, most, until, _AT_ONCE)
+        for batch in back.batches():
+            replayed = self._replayed(batch, questions)
             for each in batch:
                 of = replayed[each.id]
                 at = acted_at(self.rule, self.rules, of, self.directory, questions, self.tell_language, now)
                 if at is not None:
-                    acts.append(_act(each, at))
-            looked_at += len(batch)
-        reached = found[looked_at - 1].opened_at if 0 < looked_at < len(found) else None
-        return RuleTrial(sorted(acts, key=lambda act: act.at, reverse=True), looked_at, reached)
+                    acts.append(
+                        RuleTrialAct(each.id, each.phone_number_id, each.customer_name, each.wa_id, at, each.outcome)
+                    )
+        return RuleTrial(sorted(acts, key=lambda act: act.at, reverse=True), back.looked_at, back.reached)
 
     @property
     def _numbers(self) -> list[str] | None:
         return list(self.rule.when.numbers) or None
 
-    def _read(self, statement: LiteralString, values: Mapping[str, Any]) -> list[_Conversation]:
-        return self.connection.cursor(row_factory=class_row(_Conversation)).execute(statement, values).fetchall()
-
-    def _had(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
-        return views.skillsets_before(self.connection, ids) if Questions.of(self.rules).had else {}
-
-    def _texts(self, batch: Sequence[_Conversation], questions: Questions) -> Mapping[UUID, Sequence[str]]:
-        if not questions.texts:
-            return {}
-        return views.texts(self.connection, {each.id: each.phone_number_id for each in batch})
-
-    def _replayed(self, batch: Sequence[_Conversation]) -> dict[UUID, Replayed]:
+    def _replayed(self, batch: Sequence[_Conversation], questions: Questions) -> dict[UUID, Replayed]:
         ids = [each.id for each in batch]
-        had = self._had(ids)
+        had = views.skillsets_before(self.connection, ids) if questions.had else {}
         events: dict[UUID, list[KnownEvent]] = {id_: [] for id_ in ids}
         for id_, at, event, reason in self.connection.execute(_EVENTS, [ids]):
             events[id_].append(KnownEvent(at, event, None if reason is None else Reason.of_code(reason)))
@@ -186,27 +158,15 @@ class _Run(NamedTuple):
         }
 
 
-def _batches(found: Sequence[_Conversation]) -> Iterator[Sequence[_Conversation]]:
-    for start in range(0, len(found), _AT_ONCE):
-        yield found[start : start + _AT_ONCE]
-
-
-def _act(each: _Conversation, at: datetime) -> RuleTrialAct:
-    return RuleTrialAct(each.id, each.phone_number_id, each.customer_name, each.wa_id, at, each.outcome)
-
-
-_COLUMNS: LiteralString = (
-    "c.id, c.phone_number_id, c.customer_name, c.wa_id, c.opened_at, c.window_ends_at, c.reason, "
-    "c.status::text as status, c.unmanaged, c.managed, c.owner_kind is not null as owned, "
-    "c.previous is not null as returning"
-)
-_ON_LIST: LiteralString = f"""
-select {_COLUMNS} from conversations c
+_ON_LIST: LiteralString = """
+select c.id from conversations c
 where c.unmanaged and c.status = 'a' and (%(numbers)s::text[] is null or c.phone_number_id = any(%(numbers)s))
 order by c.window_ends_at limit %(limit)s
 """
-_SINCE: LiteralString = f"""
-select {_COLUMNS} from conversations c
+_SINCE: LiteralString = """
+select c.id, c.phone_number_id, c.customer_name, c.wa_id, c.opened_at, c.status::text as status, c.unmanaged,
+  c.managed, c.owner_kind is not null as owned, c.previous is not null as returning
+from conversations c
 where c.id >= %(low)s and (%(numbers)s::text[] is null or c.phone_number_id = any(%(numbers)s))
 order by c.id desc limit %(limit)s
 """

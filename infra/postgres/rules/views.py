@@ -9,6 +9,8 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.conversations.conversation import Conversation
+from domain.rescue.judging import LeftAlone
+from domain.rescue.seeing import OnList, Questions, TellLanguage, left_alone
 from infra.postgres.conversations import columns
 from infra.postgres.conversations.message_changes import read_changes
 
@@ -23,7 +25,37 @@ class Stay(NamedTuple):
     since: datetime
 
 
-def on_list(connection: Connection[Any], conversations: Collection[UUID]) -> list[Conversation]:
+class SeenByRules(NamedTuple):
+    """A conversation on the list, its time there, and what rules see of it."""
+
+    conversation: Conversation
+    stay: Stay
+    seen: LeftAlone
+
+
+def see(
+    connection: Connection[Any], ids: Sequence[UUID], questions: Questions, tell_language: TellLanguage
+) -> list[SeenByRules]:
+    """Returns those of the conversations that are on the list and active, in the given order, read as far as some rule
+    asks for it."""
+    found = _on_list(connection, ids)
+    stays = _stays(connection, [each.id for each in found])
+    texts = _texts(connection, found) if questions.texts else {}
+    had = skillsets_before(connection, [each.id for each in found]) if questions.had else {}
+    seen = []
+    for each in found:
+        stay = stays.get(each.id)
+        if stay is None or each.reason is None:
+            continue
+        listed = OnList(
+            each.phone_number_id, each.reason, stay.since, each.window_ends_at, returning=each.previous is not None
+        )
+        left = left_alone(listed, texts.get(each.id, ()), had.get(each.id), questions, tell_language)
+        seen.append(SeenByRules(each, stay, left))
+    return seen
+
+
+def _on_list(connection: Connection[Any], conversations: Collection[UUID]) -> list[Conversation]:
     """Returns those of the conversations that are on the list and active, in the given order."""
     rows = connection.execute(
         f"select {columns.READ_BACK} from conversations c "
@@ -34,16 +66,16 @@ def on_list(connection: Connection[Any], conversations: Collection[UUID]) -> lis
     return [found[id_] for id_ in conversations if id_ in found]
 
 
-def stays(connection: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, Stay]:
+def _stays(connection: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, Stay]:
     """Returns since when conversations have been on the list: one that was never elsewhere since the customer's first
     message, also if that was processed late."""
     rows = connection.execute(_STAYS, [list(conversations)]).fetchall()
     return {id_: Stay(began, since) for id_, began, since in rows}
 
 
-def texts(connection: Connection[Any], numbers: Mapping[UUID, str]) -> dict[UUID, Sequence[str]]:
-    """Returns what customers wrote or chose, as it is after edits and deletions, the first on top. `numbers`:
-    conversation -> the number that it was sent to."""
+def _texts(connection: Connection[Any], conversations: Sequence[Conversation]) -> dict[UUID, Sequence[str]]:
+    """Returns what customers wrote or chose, as it is after edits and deletions, the first on top."""
+    numbers: dict[UUID, str] = {each.id: each.phone_number_id for each in conversations}
     ids = list(numbers)
     rows = connection.execute(_TEXTS, {"ids": ids, "most": MOST_TEXTS}).fetchall()
     changes = read_changes(connection, {(numbers[id_], wamid) for id_, wamid, _ in rows if wamid is not None})

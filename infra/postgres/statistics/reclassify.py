@@ -1,7 +1,7 @@
 """What another directory would have made of the conversations of the last days. Reads only. Raises psycopg errors."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, LiteralString, NamedTuple
@@ -19,11 +19,8 @@ from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.conversations import entries
+from infra.postgres.conversations.looking_back import MOST, SECONDS, LookBack
 
-MOST = 20_000
-"""Conversations that are looked at, the latest first."""
-SECONDS = 8.0
-"""It takes no longer."""
 MOST_FACTS = 500
 """Facts of a conversation that are looked at, the first ones."""
 _AT_ONCE = 250
@@ -85,7 +82,7 @@ def reclassified(
     until = monotonic() + seconds
     was, would_be = Counter[LeftTo](), Counter[LeftTo]()
     differently: list[ReclassifiedRow] = []
-    looked_at = decided_before = 0
+    decided_before = 0
     with one_snapshot(connection):
         low = first_conversation_id(database_now(connection) - timedelta(days=days))
         found = (
@@ -93,13 +90,11 @@ def reclassified(
             .execute(_SINCE, {"low": low, "numbers": None if numbers is None else [*numbers], "limit": most + 1})
             .fetchall()
         )
-        for batch in _batches(found[:most]):
-            if monotonic() > until:
-                break
+        back = LookBack(found, most, until, _AT_ONCE)
+        for batch in back.batches():
             known = _as_they_were(connection, batch)
             facts = _facts(connection, known)
             for each in batch:
-                looked_at += 1
                 left_to, decided_at = known[each.id]
                 if left_to == LeftTo():
                     decided_before += 1
@@ -113,13 +108,7 @@ def reclassified(
                     differently.append(
                         ReclassifiedRow(each.id, each.phone_number_id, each.opened_at, left_to, tried, each.managed)
                     )
-    reached = found[looked_at - 1].opened_at if 0 < looked_at < len(found) else None
-    return Reclassification(was, would_be, differently, looked_at, decided_before, reached)
-
-
-def _batches(found: Sequence[_Found]) -> Iterator[Sequence[_Found]]:
-    for start in range(0, len(found), _AT_ONCE):
-        yield found[start : start + _AT_ONCE]
+    return Reclassification(was, would_be, differently, back.looked_at, decided_before, back.reached)
 
 
 def _as_they_were(connection: Connection[Any], batch: Sequence[_Found]) -> dict[UUID, AsItWas]:
