@@ -185,3 +185,27 @@ def new_results(shown: CommandSender, answers: Mapping[str, Mapping[str, int]]) 
     new = {request_id: n for request_id, n in own.items() if shown.answers.get(request_id) != n}
     shown.answers = own
     return [event("results", json.dumps(new))] if new else []
+
+
+class MarkedPage(CommandSender, Protocol):
+    """A page that asks for itself again when what it shows has changed. `mark`: how that stood when the page was last
+    told; None: it was not told yet."""
+
+    session: bytes
+    mark: str | None
+
+
+def mark_changes(
+    shown: MarkedPage, mark: str | None, living: Collection[bytes], answers: Mapping[str, Mapping[str, int]]
+) -> Sequence[bytes] | None:
+    """Returns the events that tell a page that something changed; None: its session may no longer look. `mark`: how
+    what it shows stands now; `living`: the sessions that may still look. The first look tells a page in any case:
+    something may have changed between its reading and its stream."""
+    if shown.session not in living:
+        return None
+    events = []
+    if mark != shown.mark:
+        shown.mark = mark
+        events.append(event("open"))
+    events += new_results(shown, answers)
+    return events

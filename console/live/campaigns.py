@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from console.levels import ADMITTED
-from console.live.broadcast import event, new_results
+from console.live.broadcast import mark_changes
 from infra.postgres.campaigns.pages.marks import marks_of
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.sign_ins import SessionTerms
@@ -58,14 +58,5 @@ class CampaignWatcher:
 
 
 def campaign_changes(shown: WatchedCampaign, now: OpenCampaignsState) -> Sequence[bytes] | None:
-    """The events that tell a page that something changed; None: its session may no longer look. The first look tells a
-    page in any case: something may have changed between its reading and its stream."""
-    if shown.session not in now.living:
-        return None
-    events = []
-    mark = now.marks.get(shown.about)
-    if mark != shown.mark:
-        shown.mark = mark
-        events.append(event("open"))
-    events += new_results(shown, now.answers)
-    return events
+    """The events that tell a page that something changed (`console.live.broadcast.mark_changes`)."""
+    return mark_changes(shown, now.marks.get(shown.about), now.living, now.answers)

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Connection
 
 from console.levels import ADMITTED
-from console.live.broadcast import event, new_results
+from console.live.broadcast import mark_changes
 from infra.postgres.console import audit, sign_ins
 from infra.postgres.console.roster import roster_mark
 from infra.postgres.console.sign_ins import SessionTerms
@@ -57,13 +57,5 @@ class DirectoryWatcher:
 
 
 def directory_changes(shown: WatchedDirectory, now: OpenDirectoryState) -> Sequence[bytes] | None:
-    """The events that tell a page that something changed; None: its session may no longer look. The first look tells a
-    page in any case: something may have changed between its reading and its stream."""
-    if shown.session not in now.living:
-        return None
-    events = []
-    if now.mark != shown.mark:
-        shown.mark = now.mark
-        events.append(event("open"))
-    events += new_results(shown, now.answers)
-    return events
+    """The events that tell a page that something changed (`console.live.broadcast.mark_changes`)."""
+    return mark_changes(shown, now.mark, now.living, now.answers)
