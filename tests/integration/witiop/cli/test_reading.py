@@ -68,7 +68,7 @@ def test_only_answers_to_a_campaign_are_listed(conn: Connection[Any], witiop: Co
         [campaign],
     )
     found = listed(witiop, "--campaign", str(campaign))
-    assert (["Anybody \u202ethere?"], {"active": 1, "closed": 0}) == (
+    assert (["Anybody \u202ethere?"], {"active": 1, "closed": 0, "dismissed": 0}) == (
         [row["last_text"] for row in found["rows"]],
         found["counts"],
     )
@@ -78,7 +78,7 @@ def test_only_answers_to_a_campaign_are_listed(conn: Connection[Any], witiop: Co
 @pytest.mark.usefixtures("demo")
 def test_the_list_for_programs_is_one_document_of_rows_next_and_counts(witiop: CommandLine) -> None:
     found = listed(witiop)
-    assert (len(found["rows"]), found["counts"]) == (10, {"active": 13, "closed": 1})
+    assert (len(found["rows"]), found["counts"]) == (10, {"active": 13, "closed": 1, "dismissed": 0})
     assert {key: found["rows"][0][key] for key in ("customer", "reason", "last_text", "status")} == {
         "customer": {"wa_id": "393331234567", "user_id": None, "name": "Anna \x1b[31m", "group_id": None},
         "reason": "no_choice",
@@ -228,6 +228,7 @@ def test_programs_get_the_applied_changes_and_the_directory_as_json(witiop: Comm
         "version": 1,
         "skillsets": [],
         "users": [],
+        "rules": [],
         "numbers": [
             {
                 "phone_number_id": "1",
