@@ -76,7 +76,7 @@ def personal_told(deps: Dependencies) -> PersonalTold | None:
     """What the person of this request wanted to be told; None: nothing."""
     health = deps.health.read(deps.connection) if g.get("person") is not None else None
     wanted = health.wishes.get(person().name) if health is not None else None
-    if wanted is None or person().level not in ADMITTED["overview"]:
+    if wanted is None or person().level not in ADMITTED["lists"]:
         return None
     count = deps.health.count(deps.connection, person().name)
     text = words().ngettext(

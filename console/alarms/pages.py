@@ -11,6 +11,7 @@ from console.alarms.said import problem_said, said
 from console.dependencies import Dependencies
 from console.phrases import actor_name
 from console.request import address, person, translated
+from domain.alarms.channels import AlarmChannel
 from domain.alarms.judging import AlarmSubject
 from domain.alarms.kinds import AlarmKind
 from domain.contract.texts import gettext_noop
@@ -75,10 +76,10 @@ def audited(what: str, **detail: object) -> AuditEntry:
     return AuditEntry("alarms_changed", person().name, address(), detail={"what": what, **detail})
 
 
-def channel_or_404(deps: Dependencies, id_: UUID) -> str:
-    """The name of a channel."""
+def channel_or_404(deps: Dependencies, id_: UUID) -> AlarmChannel:
+    """The channel with an id."""
     with deps.connection() as conn:
-        found = [channel.name for channel in channels(conn) if channel.id == id_]
+        found = [channel for channel in channels(conn) if channel.id == id_]
     if not found:
         abort(404)
     return found[0]

@@ -238,8 +238,7 @@ def _show_template(table: RuleRow) -> dict[str, list[str]]:
         return {}
     parameters = [f"{name} = {text}" for name, text in (template.get("parameters") or {}).items()]
     return {
-        "template_name": [template["name"]],
-        "template_language": [template["language"]],
+        "template": [f"{template['name']} {template['language']}".strip()],
         "template_parameters": ["\n".join(parameters)],
     }
 
@@ -247,8 +246,9 @@ def _show_template(table: RuleRow) -> dict[str, list[str]]:
 def _read_template(sent: RuleFields) -> dict[str, Any]:
     pairs = (line.partition("=") for line in _rows(sent, "template_parameters"))
     parameters = {name.strip(): text.strip() for name, _, text in pairs}
-    named = {"name": _first(sent, "template_name"), "language": _first(sent, "template_language")}
-    return {"template": {**named, **({"parameters": parameters} if parameters else {})}}
+    name, gap, language = _first(sent, "template").rpartition(" ")
+    name, language = (name, language) if gap else (language, "")
+    return {"template": {"name": name, "language": language, **({"parameters": parameters} if parameters else {})}}
 
 
 _PARTS: Mapping[str, _Part] = {
@@ -272,9 +272,7 @@ _PARTS: Mapping[str, _Part] = {
     "had": _listed("had_skillsets", "had"),
     "mail": _Part(("mail",), ("mail_to", "mail_subject", "mail_text"), _show_mail, _read_mail),
     "text": _line("text"),
-    "template": _Part(
-        ("template",), ("template_name", "template_language", "template_parameters"), _show_template, _read_template
-    ),
+    "template": _Part(("template",), ("template", "template_parameters"), _show_template, _read_template),
     "alarm": _line("alarm"),
     "transfer": _Part(("transfer",), ("to", "mode", "reserve", "reserve_unit"), _show_transfer, _read_transfer),
     "dismiss": _line("dismiss"),

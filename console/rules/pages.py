@@ -14,7 +14,7 @@ from console.dependencies import Dependencies
 from console.directory.editing import DraftStanding, begin, directory_in, standing
 from console.notices import LATE_SECONDS
 from console.phrases import rejection
-from console.request import address, person, words
+from console.request import address, person, supervision, words
 from console.rules import view
 from console.rules.did import shown_acts
 from console.rules.form import RuleFields, fields_of, with_part
@@ -110,7 +110,7 @@ def render_page(
     part of the form; `draft`: that the form goes on with; `added`: the part that was just added."""
     directory = deps.directory(conn)
     ids = [rule.id for rule in directory.rules]
-    counts = listing.act_counts(conn, ids, COUNTED)
+    counts = listing.act_counts(conn, ids, COUNTED, supervision())
     acts = listing.act_page(conn, _LATEST)
     tried = directory_in(state.draft.text) if state is not None and state.state != "applied" else directory
     stop = switch.stopped(conn)

@@ -14,6 +14,7 @@ from domain.rules.rule import Rule
 from infra.languages.detection import FREQUENT
 from infra.postgres.alarms.channels import channels
 from infra.postgres.rules.listing import ActCount
+from infra.postgres.sending.library import templates
 
 CONDITION_NAMES = {
     "alone": gettext_noop("time on the list"),
@@ -42,7 +43,7 @@ class Option(NamedTuple):
 
 
 class RuleOptions(NamedTuple):
-    """What the form of a rule offers."""
+    """What the form of a rule offers. `template_text`: of the template that is chosen, '' if none is."""
 
     numbers: list[Option]
     reasons: list[Option]
@@ -50,6 +51,8 @@ class RuleOptions(NamedTuple):
     skillsets: list[Option]
     targets: list[Option]
     channels: list[Option]
+    templates: list[Option]
+    template_text: str
     dismissals: list[Option]
     conditions: list[Option]
     actions: list[Option]
@@ -65,6 +68,13 @@ def options(conn: Connection[Any], directory: Directory, fields: RuleFields) -> 
         Option("previous", translated(gettext_noop("the skillset they had before"))),
     ]
     numbers = [Option(id_, number.name or id_) for id_, number in directory.numbers.items()]
+    sendable = {
+        f"{each.name} {each.language}": each
+        for each in templates(conn)
+        if each.is_sendable and not each.header_needs_parameter
+    }
+    offered = [Option(key, f"{each.name} · {each.language}") for key, each in sendable.items()]
+    chosen = sendable.get(next(iter(fields.get("template", ())), ""))
     alarms = [Option(each.name, each.name) for each in channels(conn)]
     return RuleOptions(
         numbers=_with(numbers, fields, "numbers"),
@@ -73,6 +83,8 @@ def options(conn: Connection[Any], directory: Directory, fields: RuleFields) -> 
         skillsets=_with(skillsets, fields, "had"),
         targets=_with(targets, fields, "to"),
         channels=_with(alarms, fields, "alarm"),
+        templates=_with(offered, fields, "template") if offered else [],
+        template_text=chosen.body if chosen is not None else "",
         dismissals=[Option(kind, translated(label)) for kind, label in DISMISSAL_TEXTS.items()],
         conditions=[Option(key, translated(name)) for key, name in CONDITION_NAMES.items()],
         actions=[Option(key, translated(name)) for key, name in ACTION_NAMES.items()],

@@ -10,6 +10,9 @@ from domain.directory import Directory, Language
 from domain.messages.outgoing import OutgoingMessage, TemplateMessage, TextMessage
 from domain.rules.rule import ActionKind, Rule, RuleTemplate, RuleTransfer
 
+MAIL_HOLD = timedelta(seconds=10)
+"""A rule's mail can be recalled so long, as a person's."""
+
 
 class _MailWords(NamedTuple):
     """What a rule's mail says in a language, if the rule does not say it itself."""
@@ -53,7 +56,8 @@ def command_of(
             assert rule.mail is not None
             words = _MAIL_WORDS[directory.number(conversation.phone_number_id).language]
             subject, text = rule.mail.subject or words.subject, rule.mail.text or words.text.format(rule=rule.name)
-            return Email(**about, to=rule.mail.to, subject=subject, body=text)
+            hold = int(MAIL_HOLD.total_seconds())
+            return Email(**about, to=rule.mail.to, subject=subject, body=text, hold_seconds=hold)
         case "text":
             last = conversation.evidence.last_turn
             return SendMessage(**about, message=_message(rule), expected_last=str(last.fact) if last else None)

@@ -333,7 +333,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "restores": "select",
         "sends": "select",
         "set_aside": "select",
-        "sign_ins": "select (name, language, level, disabled_at)",
+        "sign_ins": "select (name, language, level, skillsets, disabled_at)",
         "templates": "select",
     },
     "analytics": {

@@ -189,6 +189,8 @@ class Rules:
             watermark = self._inbound.watermark(connection)
             is_due = watch.is_any_due(connection, watermark)
             started = self._inbound.started(connection) if is_due else set()
+            if not is_due:
+                self._say_limit(connection, 0, self._per_minute, watermark)
         if not is_due or self._inbound.is_held(started):
             _WAITING.set(0)
             return _Looks()
@@ -241,7 +243,8 @@ class Rules:
         return decided, left
 
     def _say_limit(self, connection: Connection[Any], waiting: int, left: int, now: datetime) -> None:
-        """Raises an alarm while conversations wait because rules have acted too often, and ends it."""
+        """Raises an alarm while conversations wait because rules have acted too often, and ends it once none waits and
+        there are `left` actions in this minute."""
         if waiting:
             limit = {"limit": self._per_minute}
             raise_alarm(connection, AlarmToRaise(AlarmKind.RULE_LIMIT, "", limit, None, now))

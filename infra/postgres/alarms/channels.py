@@ -27,6 +27,18 @@ def add_channel(connection: Connection[Any], channel: AlarmChannel, secrets: Cha
     return row is not None
 
 
+def change_channel(connection: Connection[Any], channel: AlarmChannel, address: str | None, actor: str) -> bool:
+    """Changes what a channel gets and where it leads; returns whether it was there. `address` None: as it was. Its name
+    and its form stay: rules name it, and the secret belongs to the form."""
+    row = connection.execute(
+        "update alarm_channels set shown = %b, language = %b, level = %b, system = %b, shows_customer = %b, "
+        "address = coalesce(%b, address), actor = %b, changed_at = clock_timestamp() "
+        "where id = %b and removed_at is null returning id",
+        [*channel[3:], address, actor, channel.id],
+    ).fetchone()
+    return row is not None
+
+
 def remove_channel(connection: Connection[Any], channel: UUID, actor: str) -> bool:
     """Removes a channel; returns whether it was there. Its address and its secret are forgotten."""
     row = connection.execute(

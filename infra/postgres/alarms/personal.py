@@ -8,12 +8,13 @@ from psycopg import Connection
 from domain.alarms.conditions import PersonSign
 from domain.conversations.reasons import Reason
 from domain.directory import Level
-from infra.postgres.console.sign_ins import LEVEL
+from infra.postgres.console.sign_ins import LEVEL, SKILLSETS
 
 MANY = 100
 """The highest count."""
-TOLD_LEVELS: Collection[Level] = ("tenant_administrator", "read_only")
-"""Who is told: who sees the whole list. What somebody else once asked for counts for nothing."""
+TOLD_LEVELS: Collection[Level] = ("tenant_administrator", "read_only", "supervisor")
+"""Who is told: who sees the list, supervisors about those of theirs. What somebody else once asked for counts for
+nothing."""
 _LOOKED_AT = 500
 """Most conversations of each reason that are looked at, the most urgent first."""
 
@@ -64,25 +65,28 @@ def write_personal_alarm(connection: Connection[Any], name: str, wanted: Persona
 def running_out(connection: Connection[Any]) -> list[PersonSign]:
     """Returns how many conversations run out for each person who wants a mail about that, at most `MANY`."""
     rows = connection.execute(
-        f"select p.name, p.minutes, ({_COUNT}) from personal_alarms p join sign_ins i on i.name = p.name "
-        f"left join users u on u.id = i.name where p.mail and {LEVEL} = any(%(levels)b) order by p.name",
-        {**_FILLED, "levels": list(TOLD_LEVELS)},
+        f"select p.name, p.minutes, ({_COUNT}) from {_ASKED} where p.mail and {_IS_TOLD} order by p.name", _FILLED
     )
     return [PersonSign(*row) for row in rows.fetchall()]
 
 
 def running_out_of(connection: Connection[Any], name: str) -> int:
     """Returns how many conversations run out for a person, at most `MANY`."""
-    row = connection.execute(
-        f"select ({_COUNT}) from personal_alarms p where p.name = %(name)b", {**_FILLED, "name": name}
-    )
-    found = row.fetchone()
+    query: LiteralString = f"select ({_COUNT}) from {_ASKED} where p.name = %(name)b and {_IS_TOLD}"
+    found = connection.execute(query, {**_FILLED, "name": name}).fetchone()
     return int(found[0]) if found else 0
 
 
-_FILLED = {"reasons": [reason.code for reason in Reason], "most": MANY, "looked_at": _LOOKED_AT}
+_FILLED = {
+    "reasons": [reason.code for reason in Reason],
+    "most": MANY,
+    "looked_at": _LOOKED_AT,
+    "levels": list(TOLD_LEVELS),
+}
+_ASKED: LiteralString = "personal_alarms p join sign_ins i on i.name = p.name left join users u on u.id = i.name"
+_IS_TOLD: LiteralString = f"{LEVEL} = any(%(levels)b)"
 
-_COUNT: LiteralString = """
+_COUNT: LiteralString = f"""
 select count(*)::integer from (
   select from unnest(%(reasons)b::smallint[]) as r (reason) cross join lateral (
     select c.id, c.phone_number_id from conversations c
@@ -90,6 +94,8 @@ select count(*)::integer from (
       and c.last_at < clock_timestamp() - interval '24 hours' + make_interval(mins => p.minutes)
       and c.window_ends_at > clock_timestamp()
       and (cardinality(p.phone_number_ids) = 0 or c.phone_number_id = any(p.phone_number_ids))
+      and ({LEVEL} <> 'supervisor' or exists (select from numbers n, json_each_text(n.menu) as choice
+        where n.phone_number_id = c.phone_number_id and choice.value = any({SKILLSETS})))
     order by c.last_at limit %(looked_at)b
   ) c
   where cardinality(p.skillsets) = 0 or coalesce(
@@ -100,4 +106,5 @@ select count(*)::integer from (
   limit %(most)b
 ) found
 """
-"""The number of conversations that run out for a person `p` of `personal_alarms`."""
+"""The number of conversations that run out for a person of `_ASKED`: of a supervisor those that nobody has and they
+supervise (`domain.routing.supervision`)."""

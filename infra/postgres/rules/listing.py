@@ -6,11 +6,14 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.sql import SQL
 
 from domain.mail import mail_id
 from domain.rescue.acts import RuleAct, issuer_of
+from domain.routing.supervision import Supervision
 from domain.sending.sends import send_id
 from infra.postgres.lists.cursor import START, Cursor
+from infra.postgres.lists.supervised import SUPERVISED, values_within
 
 MOST_COUNTED = 2000
 """Actions of a rule that are counted at most."""
@@ -69,10 +72,13 @@ def act_page(connection: Connection[Any], rows: int, after: Cursor = START, rule
     return ActPage(acts, end if more.fetchone() is not None else None)
 
 
-def act_counts(connection: Connection[Any], rules: Collection[str], within: timedelta) -> dict[str, ActCount]:
-    """Returns on how many conversations rules acted within a time until now, by the id of the rule. O(MOST_COUNTED) for
-    each."""
-    rows = connection.execute(_COUNTS, {"rules": list(rules), "within": within, "most": MOST_COUNTED + 1}).fetchall()
+def act_counts(
+    connection: Connection[Any], rules: Collection[str], within: timedelta, supervision: Supervision | None = None
+) -> dict[str, ActCount]:
+    """Returns on how many conversations rules acted within a time until now, by the id of the rule. `supervision`: only
+    what a supervisor supervises. O(MOST_COUNTED) for each."""
+    values = {"rules": list(rules), "within": within, "most": MOST_COUNTED + 1, **values_within(supervision)}
+    rows = connection.execute(_COUNTS[supervision is not None], values).fetchall()
     return {rule: ActCount(n, last, actions > MOST_COUNTED) for rule, n, last, actions in rows}
 
 
@@ -147,12 +153,22 @@ select id, state, state = 'requested' and held_until > now() from mails where id
 union all
 select id, state, state = 'queued' from sends where id = any(%(ids)s::uuid[])
 """
-_COUNTS: LiteralString = """
-select t.id, latest.conversations, latest.last_at, latest.actions from unnest(%(rules)s::text[]) as t (id)
+_SEEN = {
+    True: SQL("exists (select from conversations where id = latest.conversation_id {})").format(SUPERVISED),
+    False: SQL("true"),
+}
+"""Whether an action is counted, by whether for a supervisor."""
+_COUNTS = {
+    restricted: SQL("""
+select t.id, counted.conversations, counted.last_at, counted.actions from unnest(%(rules)s::text[]) as t (id)
 cross join lateral (
-  select count(distinct conversation_id) as conversations, max(at) as last_at, count(*) as actions from (
+  select count(distinct conversation_id) filter (where seen) as conversations, max(at) filter (where seen) as last_at,
+    count(*) as actions
+  from (select latest.*, {} as seen from (
     select conversation_id, at from rule_acts where rule_id = t.id and at > now() - %(within)s
     order by at desc limit %(most)s
-  ) as each
-) as latest
-"""
+  ) as latest) as judged
+) as counted
+""").format(seen)
+    for restricted, seen in _SEEN.items()
+}

@@ -137,6 +137,24 @@ def test_a_channel_is_added_and_its_address_is_never_shown(fresh: Console) -> No
     assert (address, secret in added) == (HOOK, True)
 
 
+def test_a_channel_is_changed_and_its_address_stays_if_none_is_typed(fresh: Console) -> None:
+    browser = fresh.signed_in()
+    add(browser)
+    ((channel,),) = fresh.office.connection.execute("select id from alarm_channels").fetchall()
+    url = f"/alarms/channels/{channel}/change"
+    asked = browser.get(url).text
+    assert ("secretpath" in asked, "Change the channel sales" in asked) == (False, True)
+    token = browser.token()
+    assert 303 == browser.post(url, level="red", language="it", address="", csrf=token).status_code
+    columns = "select address, shown, level, language, system from alarm_channels"
+    assert fresh.office.connection.execute(columns).fetchall() == [(HOOK, "hooks.slack.com", "red", "it", False)]
+    assert "must begin with https" in browser.post(url, "dialog", address="http://example.com", csrf=token).text
+    assert 303 == browser.post(url, address="https://chat.example.com/hook", csrf=token).status_code
+    assert fresh.office.connection.execute(columns).fetchall() == [
+        ("https://chat.example.com/hook", "chat.example.com", "amber", "en", False)
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [

@@ -295,6 +295,25 @@ def test_a_dry_run_tells_a_supervisor_of_their_conversations_only(
     assert page.count('<i class="open">') == page.count("open=") < at_boss.count("open=")
 
 
+def test_a_supervisor_is_told_how_often_rules_acted_on_their_conversations_only(
+    console: Console, browsers: dict[Level, Browser]
+) -> None:
+    (foreign, theirs) = (writes(console, "hello", f"1650555003{n}", number) for n, number in ((1, NUMBER), (2, OTHER)))
+    console.office.apply_directory(replace(SHOP, rules=(reserve(),)))
+    for conversation in (foreign, theirs, foreign):
+        console.office.connection.execute(
+            "insert into rule_acts (conversation_id, rule_id, action, rule_name, phone_number_id, state, attempt, "
+            "version, detail, at, asked_at) "
+            "values (%s, 'rescue', 'alarm', 'Rescue', %s, 'done', 0, 1, '{}', now(), now()) on conflict do nothing",
+            [conversation, NUMBER],
+        )
+    (at_boss, page) = (browsers[level].get("/rules").text for level in ("tenant_administrator", "supervisor"))
+    console.office.connection.execute("delete from rule_acts")
+    console.office.apply_directory(SHOP)
+    assert "acted on 2 customers in 30 days" in at_boss
+    assert ("acted on 1 customer in 30 days" in page, "acted on 2" in page) == (True, False)
+
+
 def test_a_mail_is_recalled_by_who_may_act_on_its_conversation_whatever_the_form_says(
     console: Console, browsers: dict[Level, Browser]
 ) -> None:

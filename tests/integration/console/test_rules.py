@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
 
 from domain.facts import AgentMessage
+from domain.sending.templates import Template
 from infra.postgres.console import people
+from infra.postgres.sending.library import store_templates
 from tests.support.console import PASSWORD, QUICK, Browser, Console, hidden
 from tests.support.rule_room import RuleRoom, reserve
 
@@ -113,6 +116,19 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(room: RuleRoom, 
     assert "Give the rule a name." in answer.text
     assert "a whole number from 6 to 1440" in answer.text.partition("of the window are left")[2].partition("</div>")[0]
     assert form_of(answer.text)["left"] == ["3"]
+
+
+def test_a_template_is_picked_from_those_that_meta_approved(console: Console, boss: Browser) -> None:
+    ready = Template(
+        "a", "come_back", "en", "APPROVED", "UTILITY", "POSITIONAL", [{"type": "BODY", "text": "Hi {{1}}"}]
+    )
+    paused = ready._replace(name="paused", status="PAUSED")
+    store_templates(console.office.connection, "a", [ready, paused], datetime.now(UTC))
+    page = boss.post("/rules/edit", **{**form_of(boss.get("/rules?new=1").text), "add": "template"}).text
+    assert ("come_back · en" in page, "paused" in page, "Hi {{1}}" in page) == (True, False, False)
+    typed = {**form_of(page), "name": "Remind", "template": "come_back en", "template_parameters": "1 = Anna"}
+    page = boss.get(boss.post("/rules/edit", **{**typed, "do": "try"}).headers["Location"]).text
+    assert ("Hi {{1}}" in page, form_of(page)["template"]) == (True, ["come_back en"])
 
 
 def test_rules_are_switched_moved_copied_and_removed(console: Console, room: RuleRoom, boss: Browser) -> None:

@@ -1,4 +1,4 @@
-"""`witiop alarms channels|add|remove|test`: where alarms are sent (docs/design/alarms.md)."""
+"""`witiop alarms channels|add|change|remove|test`: where alarms are sent (docs/design/alarms.md)."""
 
 import sys
 import time
@@ -89,6 +89,48 @@ def add(installation: "Installation", /, name: str, issuer: str, rules_only: boo
         if not add_channel(connection, channel, secrets, issuer):
             raise CommandFailed(f"there is a channel {name} already", "name_taken")
     click.echo(f"added; signed with {secrets.secret}" if secrets.secret else "added")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--address", is_flag=True, help="Read a new address from the standard input.")
+@click.option("--language", type=click.Choice(("en", "it")))
+@click.option("--level", type=click.Choice(("amber", "red")), help="The lowest.")
+@click.option("--rules-only/--all-alarms", default=None, help="Only alarms that a rule sends to it, or all.")
+@click.option(
+    "--shows-customer/--hides-customer", default=None, help="Say the name and the phone of a customer, or not."
+)
+@issuer_option
+@click.pass_obj
+def change(
+    installation: "Installation",
+    /,
+    name: str,
+    issuer: str,
+    address: bool,
+    rules_only: bool | None,
+    **fields: Any,  # noqa: ANN401 - options
+) -> None:
+    """Change what a channel gets, and where it leads. What is not named stays."""
+    from domain.alarms.channels import AddressRefused, normal_address, shown_address
+    from infra.postgres.alarms.channels import change_channel
+    from infra.postgres.connections.pool import connect
+    from infra.ses.addresses import address as mail_address
+
+    private = installation.settings("postgres_dsn").alarm_private_hosts
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        channel = _channel(connection, name)
+        try:
+            new = normal_address(channel.form, _read_address(), private, mail_address) if address else None
+        except AddressRefused as error:
+            raise CommandFailed(f"the channel was not changed: {_problem(str(error))}", "address_refused") from None
+        if new is not None:
+            fields["shown"] = shown_address(channel.form, new, private)
+        if rules_only is not None:
+            fields["system"] = not rules_only
+        changed = channel._replace(**{key: value for key, value in fields.items() if value is not None})
+        change_channel(connection, changed, new, issuer)
+    click.echo("changed")
 
 
 @click.command()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from witiop.cli.alarms.channels import add, issuer_option, list_channels, remove, test
+from witiop.cli.alarms.channels import add, change, issuer_option, list_channels, remove, test
 from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
@@ -101,5 +101,5 @@ def silence(installation: "Installation", kind: str, key: str, hours: float, iss
     )
 
 
-for _command in (list_channels, add, remove, test):
+for _command in (list_channels, add, change, remove, test):
     alarms.add_command(_command)

@@ -168,6 +168,7 @@ def test_a_person_is_told_of_the_conversations_of_their_numbers_and_skillsets(of
     office.customer_writes(phone="16505550001", hours_ago=23.5)
     office.customer_writes(phone="16505550002", hours_ago=20)
     connection = office.connection
+    people.create(connection, "anna", "hash", level="read_only")
 
     def count(wanted: PersonalAlarm) -> int:
         write_personal_alarm(connection, "anna", wanted)
@@ -185,7 +186,6 @@ def test_a_person_is_told_of_the_conversations_of_their_numbers_and_skillsets(of
     )
     assert count(PersonalAlarm(60, (), ["sales"])) == 0
     assert count(PersonalAlarm(60, (), ["support"])) == 1
-    people.create(connection, "anna", "hash", level="read_only")
     assert [person.name for person in _signs(office).persons] == []
     write_personal_alarm(connection, "anna", PersonalAlarm(60, mail=True))
     assert [(person.name, person.count) for person in _signs(office).persons] == [("anna", 1)]
@@ -193,7 +193,18 @@ def test_a_person_is_told_of_the_conversations_of_their_numbers_and_skillsets(of
     assert running_out_of(connection, "anna") == 0
 
 
-@pytest.mark.parametrize("change", ["disabled_at = now()", "level = 'supervisor'", "level = null"])
+@pytest.mark.parametrize(("skillset", "customers"), [("sales", 1), ("spare", 0)])
+def test_a_supervisor_is_told_of_customers_whom_the_menu_leads_to_them(
+    office: Office, skillset: str, customers: int
+) -> None:
+    office.customer_writes(hours_ago=23.5)
+    people.create(office.connection, "anna", "hash", level="supervisor", skillsets=[skillset])
+    write_personal_alarm(office.connection, "anna", PersonalAlarm(60, mail=True))
+    assert running_out_of(office.connection, "anna") == customers
+    assert [person.count for person in _signs(office).persons] == [customers]
+
+
+@pytest.mark.parametrize("change", ["disabled_at = now()", "level = 'agent'", "level = null"])
 def test_who_does_not_see_the_list_any_more_is_told_nothing_of_it(office: Office, change: str) -> None:
     connection = office.connection
     office.customer_writes(hours_ago=23.5)

@@ -237,6 +237,18 @@ def test_above_the_limit_the_most_urgent_customers_are_rescued_and_somebody_is_c
     assert open_alarms(room) == []
 
 
+def test_the_alarm_of_the_limit_ends_when_no_customer_waits_for_rules_any_more(room: RuleRoom) -> None:
+    room.write_rules(reserve())
+    room.rules = room.another_process(per_minute=1)
+    for n in range(2):
+        room.office.customer_writes(phone=f"1650555000{n}", hours_ago=5)
+    room.run()
+    assert open_alarms(room) == ["rule_limit"]
+    room.office.connection.execute("update rule_watch set due_at = null")
+    room.poll()
+    assert open_alarms(room) == []
+
+
 def test_a_rule_calls_somebody_once(room: RuleRoom) -> None:
     room.write_rules(Rule("call", "Call", on=True, alarm="night"))
     room.office.customer_writes()

@@ -57,7 +57,7 @@ def test_alarms_that_are_over_are_listed_apart(witiop: CommandLine, database: st
     assert "Incoming messages are processed 4 minutes late" in witiop("alarms", "list", "--past", "10").out
 
 
-def test_a_channel_is_added_listed_and_removed_and_its_address_is_nowhere(
+def test_a_channel_is_added_listed_changed_and_removed_and_its_address_is_nowhere(
     witiop: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("https://hooks.slack.com/services/T0/B0/secretpath\n"))
@@ -70,5 +70,11 @@ def test_a_channel_is_added_listed_and_removed_and_its_address_is_nowhere(
     monkeypatch.setattr(sys, "stdin", io.StringIO("http://10.0.0.1/\n"))
     refused = witiop("alarms", "add", "other")
     assert (refused.code, "https://" in refused.err) == (1, True)
+    assert witiop("alarms", "change", "sales", "--all-alarms", "--language", "it").out == "changed\n"
+    assert witiop("alarms", "channels").out == "sales: text to hooks.slack.com, in it, red alarms only\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("https://chat.example.com/hook\n"))
+    assert witiop("alarms", "change", "sales", "--address").code == 0
+    assert witiop("alarms", "channels").out == "sales: text to chat.example.com, in it, red alarms only\n"
+    assert witiop("alarms", "change", "nobody").code == 1
     assert witiop("alarms", "remove", "sales").code == 0
     assert witiop("alarms", "test", "sales").code == 1
