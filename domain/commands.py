@@ -72,6 +72,7 @@ class Rejection(StrEnum):
     NOTHING_TO_RETRY = "nothing_to_retry"
     NUMBER_UNKNOWN = "number_unknown"
     ALREADY_DISMISSED = "already_dismissed"
+    RESTORE_NOT_READ = "restore_not_read"
 
 
 Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")]

@@ -47,6 +47,7 @@ from infra.postgres.campaigns import campaigns
 from infra.postgres.campaigns.campaigns import CampaignLogEntry
 from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.campaigns.planning import zone_of_number
+from infra.postgres.messaging.restores import is_read_again
 from infra.postgres.sending.library import StoredLibrary, account_of
 
 
@@ -84,6 +85,8 @@ def carry_out_campaign_command(
             return _change_answers(connection, head, campaign, body, directory, now)
         case StartCampaign() | ResumeCampaign() | StartWave() if not sending.enabled:
             return RefusedSend(Rejection.SENDING_DISABLED)
+        case StartCampaign() | ResumeCampaign() | StartWave() if not is_read_again(connection, topics.inbound):
+            return RefusedSend(Rejection.RESTORE_NOT_READ)
         case StartCampaign() if (wrong := start_refusal(body, now)) is not None:
             return wrong
         case StartWave() if not _may_be_retried(connection, campaign, body):

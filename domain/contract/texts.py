@@ -118,6 +118,9 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.CAMPAIGN_STATE: gettext_noop("that is not possible in the state that the campaign is in"),
     Rejection.SECOND_PERSON_NEEDED: gettext_noop("another person has to confirm the start"),
     Rejection.FILE_UNKNOWN: gettext_noop("the file does not exist or could not be read"),
+    Rejection.RESTORE_NOT_READ: gettext_noop(
+        "the database was restored, and what Meta reported before that is still being read; try again in a few minutes"
+    ),
     Rejection.NOTHING_TO_RETRY: gettext_noop("there is nobody for whom another try could succeed"),
     Rejection.NUMBER_UNKNOWN: gettext_noop("WhatsApp knows no such number of this company"),
     Rejection.ALREADY_DISMISSED: gettext_noop("it is dismissed already"),

@@ -14,6 +14,7 @@ from infra.postgres.campaigns.counts import Moves
 from infra.postgres.campaigns.recipients import RecipientSend, follow_sends
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.mails import MailLogEntry, write_log
+from infra.postgres.messaging.offsets import inbound_watermark
 from infra.postgres.sending import sends
 from infra.postgres.sending.sends import SendLogEntry
 
@@ -91,6 +92,14 @@ def recognise(connection: Connection[Any]) -> bool:
         "select id, clock_timestamp(), 'paused', 'campaigns', 'restored' from paused"
     )
     return True
+
+
+def is_read_again(connection: Connection[Any], inbound: str) -> bool:
+    """Returns whether what came before the last restore was recognised has been processed again, which tells whom
+    messages reached that the backup does not know. `inbound`: name of the topic."""
+    query = "select coalesce(max(recognised_at) <= %b, true) from restores"
+    row = connection.execute(query, [inbound_watermark(connection, inbound)]).fetchone()
+    return row is None or bool(row[0])
 
 
 def is_open(connection: Connection[Any]) -> bool:

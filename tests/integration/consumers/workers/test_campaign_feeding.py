@@ -129,6 +129,17 @@ def test_a_restore_pauses_campaigns_and_holds_what_waited_at_the_sender(room: Ca
     assert ([], {"unknown": 1, "planned": 1}) == (room.reached(), room.counts(autumn))
 
 
+def test_after_a_restore_no_campaign_resumes_before_what_meta_reported_is_read(room: CampaignRoom) -> None:
+    """C1: whom it reached after the backup is told by statuses that are still to be read."""
+    autumn = room.planned(2)
+    room.command("start", autumn)
+    room.office.set_watermark("5 min")
+    assert restores.recognise(room.connection)
+    assert ("rejected", "restore_not_read") == room.command("resume", autumn)
+    room.office.set_watermark("0 s")
+    assert ("applied", None) == room.command("resume", autumn)
+
+
 def test_whom_a_campaign_reached_before_a_restore_is_found_again_by_what_meta_reports(room: CampaignRoom) -> None:
     """C1: they do not get it again, also if the campaign was started after the backup; who was not reported does."""
     room.office.customer_writes("hello", "16505550003", 30)
