@@ -135,6 +135,7 @@ def load(directory: Path, seconds: float) -> Iterator[Figure]:
         yield _times(f"command to post at {STREAM} answers/s", times)
         limit = int((STREAM + ANSWERS) / SHARE)
         connection.execute("update graph_numbers set throughput = %s", [limit])
+        control_of(stack).change(f"throughput={limit}")  # Meta is asked again every ten minutes
         _sent_at_rate(stack, answers, ANSWERS, _WARMING_SECONDS / 2)
         yield _times(f"command to post at {ANSWERS} answers/s", _sent_at_rate(stack, answers, ANSWERS, seconds))
         (template,) = [each for each in templates(connection, "order_update") if each.language == "en"]
