@@ -126,7 +126,7 @@ def test_a_template_is_picked_from_those_that_meta_approved(console: Console, bo
     store_templates(console.office.connection, "a", [ready, paused], datetime.now(UTC))
     page = boss.post("/rules/edit", **{**form_of(boss.get("/rules?new=1").text), "add": "template"}).text
     assert ("come_back · en" in page, "paused" in page, "Hi {{1}}" in page) == (True, False, False)
-    typed = {**form_of(page), "name": "Remind", "template": "come_back en", "template_parameters": "1 = Anna"}
+    typed = {**form_of(page), "name": "Remind", "template": "come_back en", "to": "skillset sales"}
     page = boss.get(boss.post("/rules/edit", **{**typed, "do": "try"}).headers["Location"]).text
     assert ("Hi {{1}}" in page, form_of(page)["template"]) == (True, ["come_back en"])
 
