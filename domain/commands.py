@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CampaignBody, CampaignCommand, OptIn, OptOut
+from domain.command_bodies.customers import EraseCustomer
 from domain.command_bodies.directory import ChangeDirectory
 from domain.command_bodies.parts import CommandPart, DismissedAs, NonEmptyId, Target, TransferMode
 from domain.event_headers import event_headers
@@ -73,6 +74,7 @@ class Rejection(StrEnum):
     NUMBER_UNKNOWN = "number_unknown"
     ALREADY_DISMISSED = "already_dismissed"
     RESTORE_NOT_READ = "restore_not_read"
+    CUSTOMER_UNKNOWN = "customer_unknown"
 
 
 Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")]
@@ -254,6 +256,7 @@ CommandBody = (
     | OptOut
     | OptIn
     | ChangeDirectory
+    | EraseCustomer
 )
 """The body of a command; its class follows from the command's type."""
 
@@ -272,6 +275,7 @@ _TYPES: dict[str, type[CommandBody]] = {
     "witiop.command.opt_out.v1": OptOut,
     "witiop.command.opt_in.v1": OptIn,
     "witiop.command.directory.v1": ChangeDirectory,
+    "witiop.command.erase.v1": EraseCustomer,
 }
 
 

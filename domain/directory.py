@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Literal
 
+from domain.retention.periods import Retention
 from domain.rules.rule import Rule
 
 Level = Literal["tenant_administrator", "read_only", "campaign_manager", "supervisor", "agent"]
@@ -35,7 +36,8 @@ class Number:
     `synonyms`: choice -> other words for it. `language`: the language of mail bodies about the number's
     conversations.
     `texts`: language -> what the number says by itself; without one in its language it says nothing.
-    `stop_words`, `start_words`: further words by which customers opt out and in again (`domain.opt_outs.words`)."""
+    `stop_words`, `start_words`: further words by which customers opt out and in again (`domain.opt_outs.words`).
+    `retention`: how long what it has is kept."""
 
     phone_number_id: str
     name: str = ""
@@ -48,6 +50,7 @@ class Number:
     texts: dict[Language, dict[TextKind, str]] = field(default_factory=dict)
     stop_words: tuple[str, ...] = ()
     start_words: tuple[str, ...] = ()
+    retention: Retention = Retention()
 
     @property
     def choices(self) -> dict[str, str]:

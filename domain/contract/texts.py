@@ -128,6 +128,7 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
         "the customer's next answer is already promised to somebody: cancel that first"
     ),
     Rejection.OPTED_OUT: gettext_noop("the customer wants no advertising from this number"),
+    Rejection.CUSTOMER_UNKNOWN: gettext_noop("nothing is known of this person"),
 }
 """A clause that follows "rejected:"; it begins in lower case and has no full stop."""
 

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from domain.directory import Language, Level, Number, Opening, Skillset, TextKind, User, Weekday
 from domain.opt_outs.words import plain
 from domain.outside_names import is_phone_number_id
+from domain.retention.periods import LONGEST, SHORTEST_MESSAGES, Retention, contradiction
 from domain.routing.suggestions import is_telling
 
 
@@ -201,6 +202,29 @@ class TextsTable(Table):
         return {language: each for language, each in texts.items() if each}
 
 
+def _days(least: int, example: int) -> FieldInfo:
+    described = f"a whole number of days from {least} to {LONGEST}"
+    field: FieldInfo = Field(None, ge=least, le=LONGEST, description=described, examples=[str(example)])
+    return field
+
+
+class RetentionTable(Table):
+    messages: int | None = _days(SHORTEST_MESSAGES, 365)
+    media: int | None = _days(1, 90)
+    mails: int | None = _days(1, 365)
+    history: int | None = _days(SHORTEST_MESSAGES, 1095)
+    audit: int | None = _days(1, 1095)
+
+    def to_retention(self) -> Retention:
+        return Retention(self.messages, self.media, self.mails, self.history, self.audit)
+
+
+def _without_contradictions(table: RetentionTable) -> RetentionTable:
+    if (found := contradiction(table.to_retention())) is not None:
+        raise worded(f"{found[0]}: {found[1]}")
+    return table
+
+
 class NumberTable(Table):
     phone_number_id: Annotated[str, AfterValidator(_phone_number_id)] = Field(
         description="a string", examples=['"106540352242922"']
@@ -229,6 +253,10 @@ class NumberTable(Table):
     stop_words: list[_OptOutWord] = Field([], description="a list of words", examples=['["baja", "stop"]'])
     start_words: list[_OptOutWord] = Field([], description="a list of words", examples=['["alta", "start"]'])
 
+    retention: Annotated[RetentionTable, AfterValidator(_without_contradictions)] = Field(
+        RetentionTable(), description="a table of what is removed after how many days", examples=["{ messages = 365 }"]
+    )
+
     def to_number(self) -> Number:
         hours = self.hours.to_hours() if self.hours else None
         synonyms = {choice: tuple(words) for choice, words in self.synonyms.items() if words}
@@ -244,6 +272,7 @@ class NumberTable(Table):
             self.texts.to_texts(),
             tuple(self.stop_words),
             tuple(self.start_words),
+            self.retention.to_retention(),
         )
 
 

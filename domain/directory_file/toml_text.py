@@ -50,7 +50,8 @@ def _number(number: Number) -> TableDocument:
     if number.hours is not None:
         hours = {day: [hours_text(opening) for opening in openings] for day, openings in number.hours.items()}
     shown = {key: getattr(number, key) or None for key in ("synonyms", "texts", "stop_words", "start_words")}
-    return {**asdict(number), "hours": hours, **shown}
+    kept = {kind: days for kind, days in asdict(number.retention).items() if days is not None}
+    return {**asdict(number), "hours": hours, **shown, "retention": kept or None}
 
 
 def _key(key: str) -> str:

@@ -51,6 +51,14 @@ _INNER: Mapping[str, str] = {
     "menu": gettext_noop("menu entry {what}"),
     "synonyms": gettext_noop("other words for {what}"),
     "texts": gettext_noop("text {what}"),
+    "retention": gettext_noop("how long {what} are kept"),
+}
+RETAINED: Mapping[str, str] = {
+    "messages": gettext_noop("messages"),
+    "media": gettext_noop("files"),
+    "mails": gettext_noop("mails"),
+    "history": gettext_noop("conversations"),
+    "audit": gettext_noop("entries of the audit log"),
 }
 _ACTIONS = {
     "added": gettext_noop("{kind} {name}: added"),
@@ -62,7 +70,7 @@ _ACTIONS = {
 def field_name(path: FieldPath, translate: _Translate = str) -> str:
     """Returns what people call a field; a key that has no name is named as in the file."""
     if len(path) > 1 and path[0] in _INNER:
-        inner = [translate({**DAYS, **TEXT_KINDS}.get(key, key)) for key in path[1:]]
+        inner = [translate({**DAYS, **TEXT_KINDS, **RETAINED}.get(key, key)) for key in path[1:]]
         what = quoted(path[1]) if path[0] in ("menu", "synonyms") else " ".join(inner)
         return translate(_INNER[path[0]]).replace("{what}", what)
     return translate(_FIELDS.get(path[0], path[0])) if len(path) == 1 else ".".join(path)

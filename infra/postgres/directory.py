@@ -2,7 +2,7 @@
 errors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import time
 from typing import Any
 
@@ -12,6 +12,7 @@ from psycopg.types.json import Json
 from domain.directory import Directory, Number, Opening, Skillset, User, Weekday
 from domain.directory_file.rule_tables import rules_document, rules_of
 from domain.directory_file.toml_text import directory_text
+from domain.retention.periods import Retention
 from domain.rules.rule import Rule
 from infra.postgres import directory_versions
 from infra.postgres.directory_versions import DirectoryChange, VersionOrigin
@@ -88,7 +89,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
         select version, rules,
           (select coalesce(json_agg(n order by phone_number_id), '[]') from
             (select phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts,
-              stop_words, start_words from numbers) n),
+              stop_words, start_words, retention from numbers) n),
           (select coalesce(json_agg(s order by id), '[]') from skillsets s),
           (select coalesce(json_agg(u order by id), '[]') from users u)
         from directory_version
@@ -101,6 +102,7 @@ def read(conn: Connection[Any]) -> tuple[int, Directory]:
             **row
             | {"hours": _hours(row["hours"]), "synonyms": _synonyms(row["synonyms"])}
             | {key: tuple(row[key]) for key in ("stop_words", "start_words")}
+            | {"retention": Retention(**row["retention"])}
         )
         for row in number_rows
     )
@@ -167,12 +169,13 @@ def _apply_numbers(
         conn.execute(
             """
             insert into numbers (phone_number_id, name, time_zone, softbot, hours, menu, language, synonyms, texts,
-              stop_words, start_words)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+              stop_words, start_words, retention)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (phone_number_id) do update set name = excluded.name, time_zone = excluded.time_zone,
               softbot = excluded.softbot, hours = excluded.hours, menu = excluded.menu, language = excluded.language,
               synonyms = excluded.synonyms, texts = excluded.texts,
-              stop_words = excluded.stop_words, start_words = excluded.start_words
+              stop_words = excluded.stop_words, start_words = excluded.start_words,
+              retention = excluded.retention
             """,
             (
                 number.phone_number_id,
@@ -186,6 +189,7 @@ def _apply_numbers(
                 Json(number.texts),
                 list(number.stop_words),
                 list(number.start_words),
+                Json({kind: days for kind, days in asdict(number.retention).items() if days is not None}),
             ),
         )
     return changes

@@ -1,0 +1,1 @@
+"""How long things are kept, and what is forgotten. No input or output."""

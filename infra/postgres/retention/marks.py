@@ -1,0 +1,63 @@
+"""Marks of erasures: what keeps repeats and late facts from bringing anything back (decision 62). Raises psycopg
+errors."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.conversations.customers.identities import IdentityKey
+from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.retention.people import Subject
+
+
+class Marks(NamedTuple):
+    """What of some facts was erased. `ids`: of facts and conversations; `until`: identity -> facts of theirs from then
+    or before are not stored."""
+
+    ids: frozenset[UUID]
+    until: dict[IdentityKey, datetime]
+
+
+NO_MARKS = Marks(frozenset(), {})
+
+
+def marks(connection: Connection[Any], ids: Collection[UUID], keys: Collection[IdentityKey]) -> Marks:
+    """Returns what is marked of these ids and identities. One statement; O(1) while there are no marks, else one hash
+    for each identity."""
+    ordered = sorted(keys)
+    asked = [[*column] for column in zip(*ordered, strict=True)] if ordered else [[], [], []]
+    rows = connection.execute(
+        "select id, null::integer, null::timestamptz from erased_ids where id = any(%b::uuid[]) union all "
+        "select null, t.place::integer, p.until from unnest(%b::text[], %b::text[], %b::text[]) with ordinality "
+        "as t (number, kind, value, place) join erased_people p on p.mark = erased_mark(t.number, t.kind, t.value) "
+        "where exists (select from erased_people)",
+        [[*ids], *asked],
+    ).fetchall()
+    erased = frozenset(row[0] for row in rows if row[0] is not None)
+    return Marks(erased, {ordered[place - 1]: until for _, place, until in rows if place is not None})
+
+
+def mark(connection: Connection[Any], subject: Subject, keys: Sequence[IdentityKey], until: datetime) -> None:
+    """Marks what is about to be erased: identities, facts and conversations."""
+    if keys:
+        connection.execute(
+            "insert into erased_people (mark, until) select distinct erased_mark(number, kind, value), %b::timestamptz "
+            "from unnest(%b::text[], %b::text[], %b::text[]) as t (number, kind, value) order by 1 "
+            "on conflict (mark) do update set until = greatest(erased_people.until, excluded.until)",
+            [until, *column_arrays(sorted(keys))],
+        )
+    connection.execute(
+        "insert into erased_ids (id, at) select distinct id, %b::timestamptz from unnest(%b::uuid[]) as t (id) "
+        "order by 1 on conflict (id) do update set at = excluded.at",
+        [until, [*subject.messages, *subject.conversations]],
+    )
+
+
+def end_marks(connection: Connection[Any], before: datetime) -> int:
+    """Removes marks of erasures that were before then: no topic has anything of these people any more. Returns how
+    many."""
+    people = connection.execute("delete from erased_people where until < %b", [before]).rowcount
+    return people + connection.execute("delete from erased_ids where at < %b", [before]).rowcount
