@@ -50,7 +50,7 @@ class Number:
     texts: dict[Language, dict[TextKind, str]] = field(default_factory=dict)
     stop_words: tuple[str, ...] = ()
     start_words: tuple[str, ...] = ()
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def choices(self) -> dict[str, str]:

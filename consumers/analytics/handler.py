@@ -16,6 +16,7 @@ from domain.statistics.observed import Observed, observed
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
+from infra.postgres.retention.marks import marks
 from infra.postgres.statistics.contributions import lock_shared
 
 _BEHIND = Histogram(
@@ -46,6 +47,8 @@ class Analytics:
             if event is not None:
                 seen.append(event)
         lock_shared(connection)
+        erased = marks(connection, {each.conversation_id for each in seen}, ()).ids if seen else ()
+        seen = [each for each in seen if each.conversation_id not in erased]
         count(connection, seen, self._directories.read(connection))
         if seen:
             now = database_now(connection)

@@ -21,6 +21,7 @@ from consumers.changes.unit_of_work import UnitOfWork
 from consumers.handlers.campaigns import CampaignPolicy, campaign_after, carry_out_campaign_command
 from consumers.handlers.command_records import CommandRecord, audited, command_result, held
 from consumers.handlers.directory import change_directory, lock_directory
+from consumers.handlers.erasures import ask_erasure
 from consumers.handlers.opt_outs import business_numbers, change_by_command
 from consumers.handlers.sending import (
     becomes_owner,
@@ -32,6 +33,7 @@ from consumers.handlers.sending import (
 )
 from consumers.handlers.wishes import cancel_transfer, promise_transfer
 from domain.command_bodies.campaigns import OptIn, OptOut
+from domain.command_bodies.customers import EraseCustomer
 from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     CommandBody,
@@ -214,6 +216,8 @@ class Commands:
                 return self._opt_out(scene, head, body) or (None, None)
             case ChangeDirectory():
                 return scene.directory_changes[head.id] or (None, None)
+            case EraseCustomer():
+                return ask_erasure(scene.work.connection, head, body, scene.now), None
             case _:
                 return carry_out_campaign_command(
                     scene.work.connection,

@@ -25,6 +25,7 @@ from consumers.changes.sends import changed_by_statuses
 from consumers.changes.unit_of_work import UnitOfWork
 from consumers.changes.wishes import WishChanges
 from consumers.handlers.fact_customers import FactCustomer, FactItem, lock_customers, named_in
+from consumers.handlers.forgotten import ReadFact, without_forgotten
 from consumers.handlers.inbound_records import read_fact, why_unreadable
 from domain.campaigns.answers import AnswerTerms
 from domain.conversations.customers.identity_index import IdentityIndex
@@ -158,7 +159,7 @@ class Conversations:
         """Processes the records. Returns those that cannot be read, and those that name an unknown conversation. Raises
         Poison, RetryBatch, psycopg errors."""
         current = self._directories.lock_shared(connection)
-        batch = self._sort(records, current)
+        batch = self._sort(connection, records, current)
         _take_out_early(connection, batch)
         with self._unit_of_work(connection, batch, current) as work:
             apply_mail_events(work, batch.mail_events)
@@ -210,16 +211,18 @@ class Conversations:
                 arrived[key] = arrived.get(key, 0) + 1
         note_inbound(connection, arrived)
 
-    def _sort(self, records: Sequence[IncomingRecord], current: Directory) -> _Batch:
-        batch = _Batch()
+    def _sort(self, connection: Connection[Any], records: Sequence[IncomingRecord], current: Directory) -> _Batch:
+        batch, read = _Batch(), list[ReadFact]()
         for record in records:
             if record.topic == self._topics.unreadable:
                 batch.leftover.dead_letters.append(_unreadable(record))
                 continue
             try:
-                batch.add(record, _with_known_agent(read_fact(record.value, record.at), current))
+                read.append((record, _with_known_agent(read_fact(record.value, record.at), current)))
             except Exception as error:  # whatever reading one record leads to is that record's fault alone
                 batch.leftover.dead_letters.append(dead_letter(record, why_unreadable(error)))
+        for record, fact in without_forgotten(connection, read, current):
+            batch.add(record, fact)
         return batch
 
     def _unit_of_work(self, connection: Connection[Any], batch: _Batch, current: Directory) -> UnitOfWork:

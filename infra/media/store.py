@@ -80,6 +80,10 @@ class S3FileStore:
         answer = self._ask(lambda: self._client.get_object(Bucket=self._bucket, Key=key, **options))
         return self._parts(answer["Body"])
 
+    def delete(self, key: str) -> None:
+        """Deletes a file, also one that is not there."""
+        self._ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
+
     def check(self) -> None:
         """Raises StoreUnavailable unless the bucket can be reached."""
         self._ask(lambda: self._client.head_bucket(Bucket=self._bucket))

@@ -55,13 +55,15 @@ class CustomerHistories:
 
     def stored_facts(self, facts: Collection[FactKey], messages: Collection[UUID]) -> dict[FactKey, StoredFact]:
         """Returns those of the facts that are already stored. `messages`: ids that recognise a fact alone, because a
-        message is one per number and wamid, whatever second a repeat names."""
+        message is one per number and wamid, whatever second a repeat names, at most 40 days off: so three months of
+        facts are looked through, and not all."""
         if not facts:
             return {}
         rows = self._rows(
             "select t.input_id, t.sent_at, e.sent_at, e.arrival, e.conversation_id "
             "from unnest(%b::uuid[], %b::timestamptz[], %b::boolean[]) as t (input_id, sent_at, message) "
-            "join entries e on e.input_id = t.input_id and (e.sent_at = t.sent_at or t.message)",
+            "join entries e on e.input_id = t.input_id and (e.sent_at = t.sent_at or t.message) "
+            "and e.sent_at >= t.sent_at - interval '40 days' and e.sent_at <= t.sent_at + interval '40 days'",
             column_arrays((*fact, fact[0] in messages) for fact in sorted(facts, key=lambda fact: fact[0].int)),
         )
         return {(fact, sent_at): StoredFact(*rest) for fact, sent_at, *rest in rows}
@@ -204,5 +206,5 @@ _LOAD_WAITING: LiteralString = (
     f"select e.customer_id, {entries.READ_BACK} "
     "from unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[]) as t (customer_id, since, until) "
     "join entries e on e.customer_id = t.customer_id and e.conversation_id is null "
-    "and e.at >= t.since and e.at < t.until"
+    "and e.at >= t.since and e.at < t.until and e.sent_at >= t.since"
 )

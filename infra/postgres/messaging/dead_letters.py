@@ -40,7 +40,8 @@ class DeadLetter:
 
 
 def store_dead_letters(connection: Connection[Any], records: Iterable[DeadLetter]) -> None:
-    """Inserts dead letters in the caller's transaction and leaves existing ones unchanged. Raises psycopg errors."""
+    """Inserts dead letters in the caller's transaction and leaves existing ones unchanged. One that an erasure removed
+    does not come back. Raises psycopg errors."""
     rows = [
         (r.id, r.kind, r.source, r.reason, r.received_at, r.raw, r.topic, r.partition, r.offset)
         for r in sorted(records, key=lambda r: (r.topic, r.partition, r.offset))
@@ -49,6 +50,7 @@ def store_dead_letters(connection: Connection[Any], records: Iterable[DeadLetter
         connection.execute(
             'insert into set_aside (id, kind, source, reason, received_at, raw, topic, partition, "offset") '
             "select * from unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::bytea[], "
-            "%b::text[], %b::integer[], %b::bigint[]) on conflict do nothing",
+            "%b::text[], %b::integer[], %b::bigint[]) as t (id) "
+            "where not exists (select from erased_ids e where e.id = t.id) on conflict do nothing",
             column_arrays(rows),
         )

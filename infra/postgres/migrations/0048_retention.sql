@@ -36,6 +36,8 @@ create table unneeded_files (
   at timestamptz not null default now()
 );
 
+create index media_by_age on media (expires_at) where state <> 'removed';
+
 -- One row: how far the process `retention` has come through the conversations, the oldest first.
 create table retention_walk (
   id boolean primary key default true check (id),

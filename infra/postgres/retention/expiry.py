@@ -13,6 +13,7 @@ from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.conversations.customers import Customers
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.history_writer import HistoryWriter
+from infra.postgres.media.received import ID_LIFE
 from infra.postgres.retention.erasures import remove
 from infra.postgres.retention.files import note_unneeded
 from infra.postgres.retention.people import of_conversations
@@ -170,18 +171,19 @@ def remove_old_facts(connection: Connection[Any], now: datetime, kept: Mapping[s
 
 
 def remove_old_files(connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], most: int) -> int:
-    """Removes files of messages, the oldest first, and returns how many. Their messages say so. O(media)."""
+    """Removes files of messages, the oldest first, and returns how many. Their messages say so. O(most)
+    from the index of the time, and the older files of numbers that keep theirs longer."""
     before = _horizons([(number, of.files) for number, of in kept.items()], now)
     if not before:
         return 0
     rows = connection.execute(
         "with old as materialized (select m.message_id, m.sha256 from media m "
         "join unnest(%b::text[], %b::timestamptz[]) as k (number, before) on m.phone_number_id = k.number "
-        "where m.expires_at - interval '7 days' < k.before and m.state <> 'removed' "
-        "order by m.message_id limit %b for update of m skip locked) "
+        "where m.expires_at < k.before + %b and m.expires_at < %b and m.state <> 'removed' "
+        "order by m.expires_at limit %b for update of m skip locked) "
         "update media m set state = 'removed', sha256 = null, file_name = null, announced_sha256 = null, "
         "has_thumbnail = false, settled_at = %b from old where m.message_id = old.message_id returning old.sha256",
-        [*column_arrays(before), most, now],
+        [*column_arrays(before), ID_LIFE, max(at for _, at in before) + ID_LIFE, most, now],
     ).fetchall()
     note_unneeded(connection, [row[0] for row in rows if row[0] is not None])
     return len(rows)

@@ -9,8 +9,10 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.conversations.customers.identities import IdentityKey
+from domain.ids import fact_id
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.retention.people import Subject
+from infra.postgres.retention.personal import HOLDINGS
 
 
 class Marks(NamedTuple):
@@ -52,8 +54,23 @@ def mark(connection: Connection[Any], subject: Subject, keys: Sequence[IdentityK
     connection.execute(
         "insert into erased_ids (id, at) select distinct id, %b::timestamptz from unnest(%b::uuid[]) as t (id) "
         "order by 1 on conflict (id) do update set at = excluded.at",
-        [until, [*subject.messages, *subject.conversations]],
+        [until, [*subject.messages, *subject.conversations, *_messages(subject)]],
     )
+
+
+def mark_dead_letters(connection: Connection[Any], subject: Subject, until: datetime) -> None:
+    """Marks the dead letters that are about to be erased."""
+    (of,) = (each for each in HOLDINGS if each.table == "set_aside")
+    connection.execute(
+        f"insert into erased_ids (id, at) select t.id, %(until)b from set_aside t where {of.where} "
+        "on conflict do nothing",
+        subject.arrays(until),
+    )
+
+
+def _messages(subject: Subject) -> list[UUID]:
+    """Returns the ids of all messages, also of those that were sent: their statuses may come late."""
+    return [fact_id("message", number, wamid) for number, wamid in zip(subject.numbers, subject.wamids, strict=True)]
 
 
 def end_marks(connection: Connection[Any], before: datetime) -> int:

@@ -39,6 +39,10 @@ class Subject:
         """Whether anything leads to the person."""
         return bool(self.customers or self.values)
 
+    def without_person(self) -> "Subject":
+        """Returns the conversations and messages alone."""
+        return replace(self, customers=(), values=())
+
     def arrays(self, until: datetime) -> dict[str, Any]:
         """Returns the parameters of `Holding.where`. `until`: of tables that are read through, rows up to then."""
         values = [value for value in self.values if len(value) >= _SHORTEST]

@@ -14,8 +14,8 @@ by reading the whole table, after the rest (`sweep`)."""
 
 class Holding(NamedTuple):
     """What a table holds of a person. `where`: its rows, by the arrays of a `Subject`; `change`: what becomes of a row,
-    None: it is deleted; `beside`: what else a change reads, as a FROM; `kept`: of a changed row, the columns that stay as they are, and why; `exported`: whether a
-    person gets a copy."""
+    None: it is deleted; `beside`: what else a change reads, as a FROM; `kept`: what stays of a changed row, and why;
+    `exported`: whether a person gets a copy."""
 
     table: LiteralString
     found: Found
@@ -105,7 +105,9 @@ HOLDINGS: tuple[Holding, ...] = (
         "conversation_id = s.anonymous, events = '[]', opened_at = date_trunc('hour', t.opened_at), "
         "first_word_at = null, saved_by = null",
         kept="for the numbers: the hour, the number, the outcome, waiting times and the way through the menu of a "
-        XX
+        "conversation, under an id that leads to nobody",
+        exported=False,
+        beside=_NEW_IDS,
     ),
     Holding(
         "campaign_answers",

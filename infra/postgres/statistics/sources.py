@@ -30,13 +30,15 @@ def page_of_ids(connection: Connection[Any], after: UUID | None, limit: int) -> 
 
 
 def observed_in_tables(connection: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, Observed]:
-    """Returns what the public events of these conversations said."""
+    """Returns what the public events of these conversations said. Those whose messages were removed are left out: what
+    their menus showed is not known any more."""
     found: dict[UUID, Observed] = {}
     rows = connection.execute(
         "select c.id, c.phone_number_id, h.sequence, coalesce(h.opened_at, c.opened_at), h.first_word_at, h.at, "
         "h.event, h.reason, h.owner_kind::text, h.owner_id, h.actor "
         "from history h join conversations c on c.id = h.conversation_id "
-        "where h.conversation_id = any(%b::uuid[]) order by h.conversation_id, h.sequence",
+        "where h.conversation_id = any(%b::uuid[]) and c.messages_removed_at is null "
+        "order by h.conversation_id, h.sequence",
         [[*conversations]],
     )
     events: dict[UUID, list[ObservedEvent]] = {}

@@ -51,6 +51,11 @@ def lock(connection: Connection[Any]) -> bool:
     return found is not None and found[0] is True
 
 
+def wait_for_lock(connection: Connection[Any]) -> None:
+    """Keeps others from filling words until the transaction ends. Waits for the one that does."""
+    connection.execute("select pg_advisory_xact_lock(%b)", [_LOCK])
+
+
 def walk_of(connection: Connection[Any]) -> Walk:
     """Returns how far the walk has come."""
     found = connection.execute("select walked_to, walk_began_at, walked_at from words_progress").fetchone()

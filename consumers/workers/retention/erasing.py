@@ -1,0 +1,98 @@
+"""Carries out erasures (docs/design/retention.md, *Erasure*).
+
+The first step excludes everybody who folds facts, for the tenth of a second that it takes: a batch of facts is either
+committed before it, and erased with the rest, or sees its marks. So the outcome does not depend on the order in which
+erasure and facts come (decision 62).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from psycopg import Connection
+
+from infra.postgres import directory
+from infra.postgres.connections.clock import database_now
+from infra.postgres.conversations.customers import Customers
+from infra.postgres.retention import erasures
+from infra.postgres.retention.erasures import Erasure
+from infra.postgres.retention.files import note_unneeded
+from infra.postgres.retention.marks import mark, mark_dead_letters
+from infra.postgres.retention.people import Subject, customers_of, direct_sends, subject_of
+from infra.postgres.sending.accounts import known_numbers
+from infra.postgres.statistics.contributions import lock_exclusive as lock_statistics
+from infra.postgres.words.progress import wait_for_lock as lock_words
+from infra.process.crash_points import crash_point
+
+SETTLED = timedelta(seconds=60)
+"""After this time nobody writes any more what they read of a person before the erasure."""
+
+_DONE = Counter("witiop_erasures", "Steps of erasures of people that are done.", ["step"])
+_HELD = Histogram(
+    "witiop_erasure_seconds",
+    "How long an erasure kept facts from being folded.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+log = structlog.get_logger("retention")
+
+
+def erase_next(connection: Connection[Any]) -> bool:
+    """Does the next step of the oldest erasure, in the caller's transaction; returns whether there was one. Raises
+    psycopg errors."""
+    erasure = erasures.next_erasure(connection, database_now(connection) - SETTLED)
+    if erasure is None:
+        return False
+    step = {"asked": _erase, "erased": _sweep, "swept": _settle}[erasure.state]
+    step(connection, erasure)
+    crash_point("retention.before-commit")
+    _DONE.labels(erasure.state).inc()
+    log.info("retention.erasure_step", erasure=str(erasure.id), after=erasure.state)
+    return True
+
+
+def _erase(connection: Connection[Any], erasure: Erasure) -> None:
+    # looked for before anybody has to wait: the sends are read as a whole
+    direct = direct_sends(connection, customers_of(connection, erasure.phone, erasure.customer_id), erasure.phone)
+    lock_words(connection)
+    lock_statistics(connection)
+    directory.lock_exclusive(connection)
+    with _HELD.time():
+        until = _clock(connection)
+        customers = customers_of(connection, erasure.phone, erasure.customer_id)
+        if customers:
+            Customers(connection).lock(customers)
+        subject = subject_of(connection, customers, erasure.phone, direct)
+        numbers = sorted({*directory.read(connection)[1].numbers, *known_numbers(connection)})
+        mark(connection, subject, erasures.keys_of_subject(connection, subject, numbers), until)
+        removed = erasures.remove(connection, subject, until, "conversation", "person")
+        note_unneeded(connection, subject.files)
+        erasures.note_step(connection, erasure, "erased", subject, until, removed)
+
+
+def _sweep(connection: Connection[Any], erasure: Erasure) -> None:
+    subject, until = _stored(erasure)
+    mark_dead_letters(connection, subject, until)
+    removed = erasures.remove(connection, subject, until, "sweep")
+    erasures.note_step(connection, erasure, "swept", subject, until, removed)
+
+
+def _settle(connection: Connection[Any], erasure: Erasure) -> None:
+    subject, until = _stored(erasure)
+    # not by customer or address: the person may have written again, and is a new customer with the same id then
+    removed = erasures.remove(connection, subject.without_person(), until, "conversation")
+    erasures.note_step(connection, erasure, "done", None, until, removed)
+
+
+def _stored(erasure: Erasure) -> tuple[Subject, datetime]:
+    assert erasure.subject is not None and erasure.until is not None  # written with the first step
+    return Subject.of_json(erasure.subject), erasure.until
+
+
+def _clock(connection: Connection[Any]) -> datetime:
+    """Returns the time now, which is later than the beginning of the transaction: it waited for locks."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
