@@ -157,13 +157,15 @@ def scope_words(row: ListedOptOut) -> str:
 
 def called(row: ListedOptOut) -> str:
     """The customer, by phone or user id."""
+    if row.is_erased:
+        return translated(gettext_noop("Somebody whose data were erased"))
     return phone(row.address) if row.is_phone else row.address
 
 
 def _found(deps: Dependencies, id_: UUID) -> ListedOptOut:
     with deps.connection() as conn:
         found = find_opt_out(conn, id_)
-    if found is None:
+    if found is None or found.is_erased:
         abort(404)
     return found
 
@@ -209,7 +211,7 @@ def _cells(conn: Connection[object], which: OptOutFilter, directory: Directory) 
     every = translated(gettext_noop("All numbers"))
     for row in all_opt_outs(conn, which):
         yield [
-            f"+{row.address}" if row.is_phone else row.address,
+            f"+{row.address}" if row.is_phone and not row.is_erased else called(row),
             (directory.number(row.number).name or row.number) if row.number else every,
             scope_words(row),
             how_known(row),

@@ -56,7 +56,7 @@ def _is_over(fact: Fact, directory: Directory, now: datetime) -> bool:
 
 
 def _ids(fact: Fact) -> Iterator[UUID]:
-    """Yields the ids of the fact itself, of the message that it reports about, and of the conversation that it names."""
+    """Yields the ids of the fact, of the message that it reports about, and of the conversation that it names."""
     yield fact.id
     if isinstance(fact, MessageStatus):
         yield fact_id("message", fact.phone_number_id, fact.wamid)

@@ -12,6 +12,8 @@ from psycopg.rows import scalar_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
+from infra.postgres.retention.personal import HOLDINGS
+
 RoleProcess = Literal[
     "conversations",
     "commands",
@@ -24,6 +26,7 @@ RoleProcess = Literal[
     "rules",
     "alarms",
     "analytics",
+    "retention",
     "relay",
     "console",
 ]
@@ -73,6 +76,7 @@ _CONSUMES = {
     **_HOLDS,
     "consumer_offsets": "select, insert, update",
     "consumer_trail": "select, insert, delete",
+    "erased_ids": "select",
     "held_commands": "select, insert",
     "set_aside": "select, insert",
 }
@@ -150,6 +154,12 @@ _READS_LISTS = dict.fromkeys(
     "select",
 )
 
+_REMOVES = {
+    **dict.fromkeys(dict.fromkeys(each.table for each in HOLDINGS if each.change is None), "select, delete"),
+    **dict.fromkeys(dict.fromkeys(each.table for each in HOLDINGS if each.change is not None), "select, update"),
+}
+"""For the process that removes what belongs to a person, or is over."""
+
 PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "conversations": {
         **_ASSIGNS,
@@ -159,6 +169,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "conversations": "select, insert, update",
         "customers": "select, insert, update",
         "early_records": "select, insert, update (raw), delete",  # locked, never changed
+        "erased_people": "select",
         "entries": "select, insert, update",
         "graph_numbers": "select",
         "identities": "select, insert, update",
@@ -193,6 +204,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "directory_drafts": "select",
         "directory_version": "select, update",
         "directory_versions": "select, insert",
+        "erasures": "select, insert",
         "entries": "select, insert, update",  # a user who takes a conversation accepts it
         "mail_log": "select, insert",
         "mails": "select, insert, update",
@@ -340,6 +352,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_DIRECTORY,
         **_CONSUMES,
         "conversation_words": "select, insert, update, delete",
+        "erased_people": "select",
         "conversations": "select",
         "entries": "select",
         "history": "select",
@@ -348,7 +361,30 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **dict.fromkeys(_STATISTICS, "select, insert, update"),
         "stat_offers": "select, insert, update, delete",
     },
-    "relay": {"outbox": "select, delete", "set_aside": "select, insert"},
+    "retention": {
+        **_DIRECTORY,
+        **_REMOVES,
+        "campaign_counts": "select, insert, update",
+        "command_audit": "select, update, delete",
+        "console_audit": "select, update, delete",
+        "consumer_offsets": "select",
+        "conversations": "select, update, delete",
+        "customers": "select, update, delete",  # a row lock needs UPDATE
+        "dismissed_counts": "select, insert, update",
+        "erased_ids": "select, insert, update, delete",
+        "erased_people": "select, insert, update, delete",
+        "erasures": "select, update",
+        "graph_numbers": "select",
+        "history": "select, update (note), delete",
+        "identity_periods": "select, update, delete",
+        "mails": "select, update, delete",
+        "media": "select, update, delete",
+        "months": "select",
+        "retention_walk": "select, update",
+        "unmanaged_counts": "select, insert, update",
+        "unneeded_files": "select, insert, update, delete",
+    },
+    "relay": {"erased_ids": "select", "outbox": "select, delete", "set_aside": "select, insert"},
     "console": {
         **_DIRECTORY,
         **_READS_LISTS,
@@ -368,6 +404,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "console_sessions": "select, insert, update, delete",
         "conversation_tags": "select, insert, delete",
         "desk_actions": "select, insert, delete",
+        "erasures": "select",
         "directory_drafts": "select, insert, delete",
         "directory_versions": "select",
         "uploads": "select, insert",
@@ -388,6 +425,11 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     },
 }
 """Process -> table -> privileges. A new table is added here for the processes that use it; the owner has all."""
+
+FUNCTIONS: Mapping[RoleProcess, tuple[str, ...]] = {
+    "retention": ("next_month_step(text, timestamptz, integer)", "drop_emptied_month(text, timestamptz)")
+}
+"""Process -> functions that nobody else may call: they act with the rights of the owner."""
 
 
 class RoleChanges(NamedTuple):
@@ -444,5 +486,9 @@ def _grants(process: RoleProcess, role: str) -> list[Composed]:
         *(
             SQL("grant {} on {} to {}").format(SQL(privileges), Identifier(table), of)
             for table, privileges in PRIVILEGES[process].items()
+        ),
+        *(
+            SQL("grant execute on function {} to {}").format(SQL(function), of)
+            for function in FUNCTIONS.get(process, ())
         ),
     ]

@@ -31,6 +31,7 @@ LAZY_COMMANDS = {
     "numbers": "witiop.cli.templates:numbers",
     "campaigns": "witiop.cli.campaigns.group:campaigns",
     "opt-outs": "witiop.cli.opt_outs:opt_outs",
+    "customers": "witiop.cli.customers:customers",
     "alarms": "witiop.cli.alarms.group:alarms",
     "rules": "witiop.cli.rules.group:rules",
     "prices": "witiop.cli.campaigns.prices:prices",
@@ -141,9 +142,9 @@ def install() -> None:
 def run(installation: Installation, process: str) -> None:
     """Run one process.
 
-    PROCESS is webhook, conversations, commands, routing, mails, sender, media, campaigns, analytics, timer, relay or
-    console. It reads its settings from the environment (docs/settings.md), logs JSON to stderr and stops cleanly on
-    SIGTERM.
+    PROCESS is webhook, conversations, commands, routing, mails, sender, media, campaigns, analytics, alarms, rules,
+    retention, timer, relay or console. It reads its settings from the environment (docs/settings.md), logs JSON to
+    stderr and stops cleanly on SIGTERM.
     """
     from witiop.wiring.processes import PROCESSES, start
 

@@ -77,7 +77,7 @@ def list_(
     cells = [
         (
             utc_minute(row.at),
-            f"{'+' if row.is_phone else ''}{harmless(row.address)}",
+            f"{'+' if row.is_phone else ''}{harmless(row.address)}" if not row.is_erased else "(erased)",
             row.number or "all",
             row.scope,
             row.source,
@@ -204,8 +204,8 @@ def _document(row: "ListedOptOut") -> dict[str, Any]:
         "id": str(row.id),
         "phone_number_id": row.number,
         "customer": {
-            "wa_id": row.address if row.is_phone else None,
-            "user_id": None if row.is_phone else row.address,
+            "wa_id": row.address or None if row.is_phone else None,
+            "user_id": None if row.is_phone else row.address or None,
         },
         "scope": row.scope,
         "source": row.source,

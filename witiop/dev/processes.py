@@ -63,6 +63,7 @@ PROCESSES = tuple(
         ("analytics", 23, _DATABASE),
         ("alarms", 24, (*_DATABASE, "ses_access_key_id", "ses_secret_access_key")),
         ("rules", 21, (*_DATABASE, "command_secrets")),
+        ("retention", 22, (*_DATABASE, "media_access_key_id", "media_secret_access_key")),
         ("console", 17, (*_DATABASE, "command_secrets", "media_access_key_id", "media_secret_access_key")),
     )
 )

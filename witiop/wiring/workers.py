@@ -1,9 +1,10 @@
-"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns`, `alarms`, `rules`
-and `relay`."""
+"""Builds and runs the worker processes: `timer`, `routing`, `mails`, `sender`, `media`, `campaigns`, `alarms`, `rules`,
+`retention` and `relay`."""
 
 from contextlib import ExitStack, closing
 from functools import cache, partial
 from threading import Event
+from typing import TYPE_CHECKING, Any
 
 from infra.process.readiness import every_reason
 from witiop.settings import Settings
@@ -26,6 +27,9 @@ from witiop.wiring.from_settings import (
     topics,
 )
 from witiop.wiring.running import run_worker
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 
 def run_timer(settings: Settings) -> None:
@@ -235,6 +239,38 @@ def run_rules(settings: Settings) -> None:
             per_minute=settings.rules_per_minute,
         )
         run_worker(settings, rules.run, lambda: every_reason(rules.not_ready_reason(), guard.not_ready_reason()))
+
+
+def run_retention(settings: Settings) -> None:
+    """Runs the worker that erases people, and removes what is older than its number keeps it. Any number may run."""
+    from consumers.workers.retention.worker import RetentionWorker
+    from infra.postgres.connections.session import DatabaseSession
+
+    delete_files = None
+    if settings.media_bucket:
+        from consumers.workers.retention.file_removal import FileRemoval
+        from infra.media.store import S3FileStore
+
+        delete_files = FileRemoval(S3FileStore(store_access(settings)))
+    trim = partial(_trim_unreadable, settings)
+    with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "retention")) as session:
+        worker = RetentionWorker(session.transaction, delete_files, trim)
+        run_worker(settings, worker.run, worker.not_ready_reason)
+
+
+def _trim_unreadable(settings: Settings, connection: "Connection[Any]") -> None:
+    """Deletes from the unreadable topic what is among the dead letters for as long as other topics keep a record."""
+    from datetime import timedelta
+
+    from infra.kafka.topics import RETENTION_MS
+    from infra.kafka.trimming import delete_copied
+    from infra.postgres.connections.clock import database_now
+    from infra.postgres.messaging.offsets import processed_until
+
+    topic = topics(settings).unreadable
+    copied = processed_until(connection, consumer_group(settings, "conversations"), topic)
+    before = database_now(connection) - timedelta(milliseconds=RETENTION_MS)
+    delete_copied(kafka_config(settings), topic, copied, before)
 
 
 def _stand_by(stop: Event) -> None:

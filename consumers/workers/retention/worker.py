@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from threading import Event as Flag
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import structlog
@@ -16,10 +16,9 @@ from psycopg import Connection
 from consumers.workers.retention.erasing import erase_next
 from consumers.workers.worker_loop import WorkerLoop
 from domain.retention.periods import Retention
-from infra.media.store import THUMBNAIL, StoreUnavailable
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
-from infra.postgres.retention import expiry, files, walk
+from infra.postgres.retention import expiry, walk
 from infra.postgres.retention.marks import end_marks
 from infra.postgres.retention.months import drop_emptied_month, next_month_step
 from infra.process.crash_points import crash_point
@@ -41,32 +40,26 @@ TOPICS_KEEP = timedelta(days=30 + 7)
 """How long a topic may bring back what was erased: its retention, and what Meta repeats."""
 
 _REMOVED = Counter("witiop_retention_removed", "Rows that were removed because their time was over.", ["table"])
-_FILES = Counter("witiop_retention_files_deleted", "Files that were deleted from the store.")
 _WALKED = Gauge("witiop_retention_walk_seconds", "How long the last walk through all conversations took.")
 
 log = structlog.get_logger("retention")
 
 
-class FileRemoval(Protocol):
-    """Deletes files. The method raises `infra.media.store.StoreUnavailable`."""
-
-    def delete(self, key: str) -> None: ...
-
-
 class RetentionWorker:
-    """Works until stopped. `transaction`: as for the consumers; `store`: None where there is none; `trim`: deletes from
-    topics what was copied from them; `clock`: seconds that only increase."""
+    """Works until stopped. `transaction`: as for the consumers; `delete_files`: deletes files from the store that nothing
+    needs any more, and returns whether there may be more; `trim`: deletes from topics what was copied from them;
+    `clock`: seconds that only increase."""
 
     def __init__(
         self,
         transaction: Callable[[], AbstractContextManager[Connection[Any]]],
-        store: FileRemoval | None = None,
+        delete_files: Callable[[Connection[Any]], bool] | None = None,
         trim: Callable[[Connection[Any]], None] | None = None,
         clock: Callable[[], float] = monotonic,
         walk_again: timedelta = _WALK_AGAIN,
     ) -> None:
         self._transaction = transaction
-        self._store = store
+        self._delete_files = delete_files
         self._trim = trim
         self._clock = clock
         self._walk_again = walk_again
@@ -86,7 +79,8 @@ class RetentionWorker:
         began = self._clock()
         if self.erase():
             return 0.0
-        has_more = self.delete_files() or self.walk()
+        has_more = self.delete_files()
+        has_more = self.walk() or has_more
         if began >= self._rest_at:
             has_more = self.remove_old() or has_more
             if not has_more:
@@ -146,23 +140,11 @@ class RetentionWorker:
         return has_more
 
     def delete_files(self) -> bool:
-        """Deletes files from the store that nothing needs any more; returns whether there may be more. While the store
-        does not answer they stay noted."""
-        if self._store is None:
+        """Deletes some files from the store; returns whether there may be more."""
+        if self._delete_files is None:
             return False
         with self._transaction() as connection:
-            unneeded = files.take_unneeded(connection, _MOST)
-            done: list[str] = []
-            try:
-                for each in unneeded:
-                    for key in (each, each + THUMBNAIL):
-                        self._store.delete(key)
-                    done.append(each)
-            except StoreUnavailable as error:
-                log.warning("retention.store_unavailable", reason=str(error))
-            files.forget_unneeded(connection, done)
-        _FILES.inc(len(done))
-        return len(done) == _MOST
+            return self._delete_files(connection)
 
     def keep_months(self) -> None:
         """Makes the months that are missing, and drops those that are empty and over. Where others use a table for too

@@ -181,6 +181,14 @@ class Offsets:
         }
 
 
+def processed_until(connection: Connection[Any], group: str, topic: str) -> dict[int, int]:
+    """Returns partition -> the first record that a group has not processed."""
+    rows = connection.execute(
+        "select partition, next_offset from consumer_offsets where group_name = %s and topic = %s", [group, topic]
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def started_partitions(connection: Connection[Any], topic: str) -> set[int]:
     """Returns the partitions of a topic that a consumer has started to read. Raises psycopg errors."""
     rows = connection.execute("select partition from consumer_offsets where topic = %s", [topic])

@@ -45,7 +45,7 @@ create table retention_walk (
   began_at timestamptz,            -- of the walk that is under way, or of the last one
   ended_at timestamptz             -- null: one is under way
 );
-insert into retention_walk (ended_at) values ('-infinity');
+insert into retention_walk default values;
 
 -- The key of the marks, for the owner alone.
 create table erasure_key (

@@ -49,14 +49,17 @@ with asked as materialized (
     union all select phone_number_id, kind, value, since from identity_periods where customer_id = m.id
   ) i where i.phone_number_id = m.phone_number_id
   union select place, phone_number_id, kind, value, since, null from held
+), erased as materialized (  -- only then the hash of an address is looked for as well
+  select exists (select from opt_outs where address = '') as there
 ), said as materialized (
   select i.place, o.phone_number_id, o.kind, o.value, o.address, o.source, o.scope, o.at, o.input_id,
     o.at >= i.since and coalesce(o.at < i.until, true) as sets, max((o.ended_at, o.ended_id)) filter (
       where o.ended_at >= i.since and coalesce(o.ended_at < i.until, true)
     ) over (partition by i.place, o.source, o.scope) as ended
-  from ids i cross join lateral (
+  from ids i cross join erased e cross join lateral (
     select * from opt_outs n
-    where n.value = i.value and n.kind = i.kind and n.phone_number_id in (i.phone_number_id, '') offset 0
+    where n.value in (i.value, case when e.there then erased_value(i.kind::text, i.value) end)
+      and n.kind = i.kind and n.phone_number_id in (i.phone_number_id, '') offset 0
   ) o
 )
 select distinct on (place, phone_number_id, kind, value, source, scope)
@@ -66,7 +69,8 @@ from said where sets and (ended is null or ended <= (at, input_id))
 """The opt-outs in force for each asked address, by index: about ten rows are read for each, none while there are no
 opt-outs at all. `offset 0` and `limit` keep each look-up by itself: joined, a plan for any number of addresses compared
 each of them with each opt-out. What is known of one of a customer's ids ends what is known of another, if it is later
-and of the same source and scope."""
+and of the same source and scope. An opt-out of an erased person has a keyed hash in place of the address: who writes again
+is still who opted out."""
 
 
 class AskedAddress(NamedTuple):

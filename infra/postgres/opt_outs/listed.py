@@ -53,6 +53,11 @@ class ListedOptOut(NamedTuple):
     conversation_id: UUID | None
 
     @property
+    def is_erased(self) -> bool:
+        """Whether the person was erased: only a keyed hash of the address is left."""
+        return not self.address
+
+    @property
     def number(self) -> str | None:
         """The business number; None: all of them."""
         return self.phone_number_id if self.phone_number_id != ALL_NUMBERS else None
@@ -86,7 +91,7 @@ def opt_out_page(connection: Connection[Any], which: OptOutFilter, rows: int, af
     if which.source is not None:
         conditions += " and o.source = %(source)s"
     if which.address is not None:
-        conditions += " and o.value = %(address)s"
+        conditions += " and o.value in (%(address)s, erased_value('w', %(address)s), erased_value('u', %(address)s))"
     with connection.cursor(row_factory=class_row(ListedOptOut)) as cursor:
         found = cursor.execute(
             f"{_LISTED} where {conditions} order by o.at desc, o.id desc limit %(limit)s",

@@ -235,11 +235,13 @@ def holdings(*found: Found) -> Iterator[Holding]:
     return (each for each in HOLDINGS if each.found in found)
 
 
-def counted(connection: Connection[Any], subject: Subject, now: datetime) -> dict[str, int]:
-    """Returns table -> how many rows an erasure would remove or change; tables without any are left out. Reads some
-    tables as a whole."""
+def counted(connection: Connection[Any], subject: Subject, now: datetime, *, everything: bool) -> dict[str, int]:
+    """Returns table -> how many rows an erasure would remove or change; tables without any are left out. `everything`:
+    else only of tables of which a person gets a copy. Reads some tables as a whole."""
     arrays, n = subject.arrays(now), dict[str, int]()
     for each in HOLDINGS:
+        if not everything and not each.exported:
+            continue
         where: LiteralString = OF_CONVERSATION if each.beside else each.where
         row = connection.execute(f"select count(*) from {each.table} t where {where}", arrays).fetchone()
         assert row is not None

@@ -32,12 +32,9 @@ class RetentionWalk(NamedTuple):
 def lock(connection: Connection[Any]) -> RetentionWalk | None:
     """Makes the caller's transaction the only one that walks; None: another one does."""
     row = connection.execute(
-        "select walked_to, began_at, nullif(ended_at, '-infinity') as ended_at, ended_at = '-infinity' "
-        "from retention_walk for update skip locked"
+        "select walked_to, began_at, ended_at from retention_walk for update skip locked"
     ).fetchone()
-    if row is None:
-        return None
-    return RetentionWalk(row[0], row[1], row[2]) if not row[3] else RetentionWalk(None, None, None)
+    return RetentionWalk(*row) if row is not None else None
 
 
 def write(connection: Connection[Any], walk: RetentionWalk, to: UUID) -> None:
