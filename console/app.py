@@ -63,6 +63,7 @@ from console.people.audit_log import audit_log_pages
 from console.people.provider import provider_pages
 from console.people.second_factor import second_factor_pages
 from console.people.sign_ins import sign_in_pages
+from console.privacy.pages import privacy_pages
 from console.request import follow_with, keep_page, target, words
 from console.rules.changes import rule_changes
 from console.rules.pages import rule_pages
@@ -99,6 +100,7 @@ def create_app(deps: Dependencies) -> Flask:
         provider_pages,
         sign_in_pages,
         audit_log_pages,
+        privacy_pages,
         unmanaged_pages,
         waiting_pages,
         conversation_pages,

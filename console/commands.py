@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from console.dependencies import Dependencies
 from console.request import address, person, supervision, words
 from domain.command_bodies.campaigns import CampaignCommand, OptIn, OptOut
+from domain.command_bodies.customers import EraseCustomer
 from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     Dismiss,
@@ -64,6 +65,7 @@ _Body = (
     | OptOut
     | OptIn
     | ChangeDirectory
+    | EraseCustomer
 )
 _B = TypeVar("_B", bound=BaseModel)
 

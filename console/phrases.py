@@ -435,6 +435,7 @@ _COMMANDS = {
     "campaign_answers": (gettext_noop("Who gets the answers:"), gettext_noop("Changed for answers from now on.")),
     "campaign_assumed_sent": (gettext_noop("Assume they arrived:"), gettext_noop("They count as arrived.")),
     "campaign_send_again": (gettext_noop("Send them again:"), gettext_noop("They will be sent again.")),
+    "erase": (gettext_noop("Erase a person:"), gettext_noop("The person is being erased.")),
     "opt_out": (gettext_noop("Add opt-outs:"), gettext_noop("Noted: they get no such messages any more.")),
     "opt_in": (gettext_noop("End the opt-out:"), gettext_noop("Ended: the customer may get messages again.")),
     "directory": (gettext_noop("Change the directory:"), gettext_noop("The directory is changed.")),

@@ -21,7 +21,7 @@ from domain.contract.texts import gettext_noop
 from domain.directory import Level
 from domain.directory_file.difference import differences, key_of
 from domain.directory_file.reader import DirectoryProblem
-from domain.directory_file.wording import TEXT_KINDS, field_name
+from domain.directory_file.wording import RETAINED, RETENTION_HINTS, TEXT_KINDS, field_name
 
 NEW: Mapping[TableKind, str] = {
     "number": gettext_noop("New number"),
@@ -161,6 +161,9 @@ def _form(
         zones=zones,
         days=view.day_names(),
         text_kinds={key: translated(name) for key, name in TEXT_KINDS.items()},
+        retained={
+            key: (_capital(translated(name)), translated(RETENTION_HINTS[key])) for key, name in RETAINED.items()
+        },
         removable=id_ is not None and draft is None,
     )
     return page, 422 if problems or error else 200

@@ -12,12 +12,13 @@ from domain.directory import Language, TextKind, Weekday
 from domain.directory_file.difference import key_of
 from domain.directory_file.tables import NumberTable, SkillsetTable, Table, UserTable, quoted
 from domain.directory_file.toml_lines import KeyPath
+from domain.retention.periods import RetentionKind
 
 TableKind = Literal["number", "skillset", "user"]
 FormValues = Mapping[str, str]
 """Names of fields and their texts; a box that is not ticked is missing."""
 RawTable = dict[str, object]
-Widget = Literal["text", "zone", "check", "count", "lines", "choices", "members", "hours", "menu", "texts"]
+Widget = Literal["text", "zone", "check", "count", "lines", "choices", "members", "hours", "menu", "texts", "days"]
 
 KINDS: tuple[TableKind, ...] = get_args(TableKind)
 MODELS: Mapping[TableKind, type[Table]] = {"number": NumberTable, "skillset": SkillsetTable, "user": UserTable}
@@ -32,6 +33,7 @@ _SPECIAL: Mapping[str, Widget] = {
     "synonyms": "menu",
     "texts": "texts",
     "skillsets": "members",
+    "retention": "days",
 }
 LEFT_OUT = ("synonyms",)
 """Keys that have no fields of their own: other words stand beside the choices of the menu."""
@@ -87,7 +89,7 @@ def table_of(kind: TableKind, sent: FormValues, base: Mapping[str, object]) -> E
 def field_at(path: KeyPath, table: Mapping[str, object], sent: FormValues) -> str:
     """The name of the field that a path within a table belongs to."""
     key = str(path[0]) if path else ""
-    if key in ("hours", "texts"):
+    if key in ("hours", "texts", "retention"):
         return ".".join(str(part) for part in path if isinstance(part, str))
     if key not in ("menu", "synonyms"):
         return key
@@ -163,6 +165,11 @@ def _show_texts(key: str, table: Mapping[str, object], _: int) -> dict[str, str]
     }
 
 
+def _show_days(key: str, table: Mapping[str, object], _: int) -> dict[str, str]:
+    days = _mapping(table.get(key))
+    return {f"{key}.{kind}": str(days.get(kind) or "") for kind in get_args(RetentionKind)}
+
+
 def _read_text(key: str, sent: FormValues) -> EditedTable:
     return EditedTable({key: sent.get(key, "").strip()})
 
@@ -225,6 +232,13 @@ def _read_texts(key: str, sent: FormValues) -> EditedTable:
     return EditedTable({key: texts or None})
 
 
+def _read_days(key: str, sent: FormValues) -> EditedTable:
+    typed = {name.removeprefix(f"{key}."): text.strip() for name, text in sent.items() if text.strip()}
+    return EditedTable(
+        {key: {kind: int(text) if _INT.fullmatch(text) else text for kind, text in typed.items()} or None}
+    )
+
+
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"[,;\n]", text) if part.strip()]
 
@@ -248,6 +262,7 @@ _SHOW: Mapping[Widget, Callable[[str, Mapping[str, object], int], dict[str, str]
     "hours": _show_hours,
     "menu": _show_menu,
     "texts": _show_texts,
+    "days": _show_days,
 }
 _READ: Mapping[Widget, Callable[[str, FormValues], EditedTable]] = {
     "text": _read_text,
@@ -260,4 +275,5 @@ _READ: Mapping[Widget, Callable[[str, FormValues], EditedTable]] = {
     "hours": _read_hours,
     "menu": _read_menu,
     "texts": _read_texts,
+    "days": _read_days,
 }

@@ -57,6 +57,7 @@ _TYPES: Mapping[str, str] = {
     "opt_out": gettext_noop("Opt-out"),
     "opt_in": gettext_noop("End of an opt-out"),
     "directory": gettext_noop("Change of the directory"),
+    "erase": gettext_noop("Erasure of a person"),
 }
 _RESULTS: Mapping[str, str] = {"applied": gettext_noop("Done"), "rejected": gettext_noop("Rejected")}
 _WHYS: Mapping[str, str] = {

@@ -24,6 +24,7 @@ MAX_ROWS = 1_000_000
 TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
+    "zip": "application/zip",
 }
 _ROWS_AT_ONCE = 200
 

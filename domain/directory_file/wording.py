@@ -45,6 +45,7 @@ _FIELDS: Mapping[str, str] = {
     "skillsets": gettext_noop("skillsets"),
     "words": gettext_noop("words"),
     "order": gettext_noop("order"),
+    "retention": gettext_noop("what is removed after how many days"),
 }
 _INNER: Mapping[str, str] = {
     "hours": gettext_noop("hours of {what}"),
@@ -59,6 +60,13 @@ RETAINED: Mapping[str, str] = {
     "mails": gettext_noop("mails"),
     "history": gettext_noop("conversations"),
     "audit": gettext_noop("entries of the audit log"),
+}
+RETENTION_HINTS: Mapping[str, str] = {
+    "messages": gettext_noop("what was written, after the conversation ended; at least 8"),
+    "media": gettext_noop("after they came; at the latest with their messages"),
+    "mails": gettext_noop("after they were requested; empty: as long as messages"),
+    "history": gettext_noop("all of a conversation, after it ended; at least as long as messages"),
+    "audit": gettext_noop("after they were written"),
 }
 _ACTIONS = {
     "added": gettext_noop("{kind} {name}: added"),

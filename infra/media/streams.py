@@ -31,6 +31,10 @@ class FileStreams:
         """Stores a file that a person sent. Blocks; raises StoreUnavailable."""
         self._store.put(key, file)
 
+    def read(self, key: str) -> Iterator[bytes]:
+        """Yields a whole file in parts. Blocks; raises StoreUnavailable."""
+        return self._store.read(key)
+
     async def stream(self, key: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yields a file from byte `begin` up to but without `end`. Raises StoreUnavailable, also if the file is
         shorter."""

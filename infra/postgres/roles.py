@@ -405,6 +405,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "conversation_tags": "select, insert, delete",
         "desk_actions": "select, insert, delete",
         "erasures": "select",
+        "notices": "select",
         "directory_drafts": "select, insert, delete",
         "directory_versions": "select",
         "uploads": "select, insert",

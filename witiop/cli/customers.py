@@ -15,7 +15,6 @@ from witiop.exit_codes import CommandFailed
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
     from collections.abc import Callable
 
-    from domain.command_bodies.customers import EraseCustomer
     from infra.postgres.retention.erasures import Erasure
     from witiop.installation import Installation
 

@@ -69,8 +69,8 @@ from said where sets and (ended is null or ended <= (at, input_id))
 """The opt-outs in force for each asked address, by index: about ten rows are read for each, none while there are no
 opt-outs at all. `offset 0` and `limit` keep each look-up by itself: joined, a plan for any number of addresses compared
 each of them with each opt-out. What is known of one of a customer's ids ends what is known of another, if it is later
-and of the same source and scope. An opt-out of an erased person has a keyed hash in place of the address: who writes again
-is still who opted out."""
+and of the same source and scope. An opt-out of an erased person has a keyed hash in place of the address: if they write
+again, it still counts."""
 
 
 class AskedAddress(NamedTuple):

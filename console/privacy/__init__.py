@@ -1,0 +1,1 @@
+"""The page about one person's data: a copy of all of it, or its erasure."""
