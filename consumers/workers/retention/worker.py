@@ -46,8 +46,8 @@ log = structlog.get_logger("retention")
 
 
 class RetentionWorker:
-    """Works until stopped. `transaction`: as for the consumers; `delete_files`: deletes files from the store that nothing
-    needs any more, and returns whether there may be more; `trim`: deletes from topics what was copied from them;
+    """Works until stopped. `transaction`: as for the consumers; `delete_files`: deletes files that nothing needs any
+    more from the store, and returns whether there may be more; `trim`: deletes from topics what was copied from them;
     `clock`: seconds that only increase."""
 
     def __init__(

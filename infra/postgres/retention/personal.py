@@ -1,10 +1,10 @@
 """Where data of people are, table by table: what belongs to a person, and what an erasure does with it.
 
-Every table of the schema is in `HOLDINGS` or in `KEPT`; a test compares both with the database, and the table in
-docs/design/retention.md with both. `HOLDINGS` is in the order in which rows are written (architecture.md, P5).
+Every table of the schema is in `HOLDINGS` or in `infra.postgres.retention.unaffected`; a test compares both with the
+database, and the table in docs/design/retention.md with both. `HOLDINGS` is in the order in which rows are written
+(architecture.md, P5).
 """
 
-from collections.abc import Mapping
 from typing import Literal, LiteralString, NamedTuple
 
 Found = Literal["conversation", "person", "sweep"]
@@ -185,14 +185,3 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
 )
 """What each table holds of a person."""
-
-
-class KeptTable(NamedTuple):
-    """A table that an erasure leaves as it is. `columns`: all of them, so that a new one is looked at."""
-
-    why: str
-    columns: str
-
-
-KEPT: Mapping[str, KeptTable] = {}
-"""Tables without data of customers, or whose data an erasure must leave."""
