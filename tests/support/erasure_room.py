@@ -1,7 +1,7 @@
 """A company with a process that removes what is to be removed. A test can plant a row about a person in any table."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,11 @@ from uuid import UUID
 
 from psycopg.sql import SQL, Identifier, Literal
 
+from consumers.analytics.handler import Analytics
 from consumers.workers.retention.worker import RetentionWorker
 from domain.facts import CustomerTurn, Party
 from domain.ids import customer_id, fact_id
+from infra.kafka.consumer import IncomingRecord
 from infra.postgres.retention.personal import HOLDINGS
 from tests.support.office import Office, open_office
 from tests.support.stories import NUMBER, FactMaker
@@ -48,7 +50,7 @@ _CHECKED = {
 
 
 class ErasureRoom:
-    """An office and a worker of `retention`. `store`: what was deleted from the store of files, by key."""
+    """An office and a worker of `retention`."""
 
     def __init__(self, office: Office) -> None:
         self.office = office
@@ -87,6 +89,27 @@ class ErasureRoom:
     def settle(self) -> None:
         """Makes an hour pass for erasures that were swept, so that their last step is due."""
         self.office.connection.execute("update erasures set until = until - interval '1 hour' where state = 'swept'")
+
+    def public_events(self) -> list[IncomingRecord]:
+        """The public events that were published so far, as the process `analytics` reads them."""
+        topic = self.office.topics.conversations
+        rows = self.office.rows(f"select headers, value from outbox where topic = '{topic}' order by id")
+        return [
+            IncomingRecord(
+                topic,
+                0,
+                n,
+                datetime.now(UTC),
+                bytes(row["value"]),
+                tuple((name, text.encode()) for name, text in row["headers"].items()),
+            )
+            for n, row in enumerate(rows)
+        ]
+
+    def count(self, events: Sequence[IncomingRecord]) -> None:
+        """Counts public events, as the process `analytics` does."""
+        with self.office.connection.transaction():
+            Analytics().apply(self.office.connection, events)
 
     def plant(self, table: str, of: Mapping[str, Any]) -> None:
         """Inserts a row about a person. `of`: column -> value, for the columns of this name in any table."""

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.analytics.handler import Analytics
 from consumers.handlers.conversations import Conversations
 from consumers.workers.retention.erasing import erase_next
 from domain.conversations.customers.identities import phone_identity
@@ -158,15 +157,15 @@ def test_lists_counts_and_numbers_stay_right(room: ErasureRoom) -> None:
     for phone in (ZOE, OTHER):
         room.writes("hello", phone, hours_ago=30)
     room.office.timer.close_due()
-    events = _public_events(room)
-    _count(room, events)
+    events = room.public_events()
+    room.count(events)
     sums = "select sum(opened) as opened, sum(lost) as lost from stat_hours where reason = ''"
     before = room.office.rows(sums)
     room.erase()
     counted_rows = "select sum(n) as n from unmanaged_counts"
     listed = "select count(*) as n from conversations where unmanaged"
     assert room.office.rows(listed) == room.office.rows(counted_rows) == [{"n": 1}]
-    _count(room, events)
+    room.count(events)
     assert before == room.office.rows(sums)
     assert 2 == len(room.office.rows("select from stat_contributions"))
 
@@ -269,25 +268,3 @@ def test_an_erasure_that_cannot_be_committed_is_carried_out_again(room: ErasureR
     while room.worker.erase():
         room.settle()
     assert [] == room.conversations()
-
-
-def _public_events(room: ErasureRoom) -> list[IncomingRecord]:
-    rows = room.office.rows(
-        f"select id, headers, value from outbox where topic = '{room.office.topics.conversations}' order by id"
-    )
-    return [
-        IncomingRecord(
-            room.office.topics.conversations,
-            0,
-            n,
-            datetime.now(UTC),
-            bytes(row["value"]),
-            tuple((name, text.encode()) for name, text in row["headers"].items()),
-        )
-        for n, row in enumerate(rows)
-    ]
-
-
-def _count(room: ErasureRoom, events: list[IncomingRecord]) -> None:
-    with room.office.connection.transaction():
-        Analytics().apply(room.office.connection, events)

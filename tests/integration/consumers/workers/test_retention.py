@@ -1,0 +1,204 @@
+"""What is older than its number keeps it is removed, and nothing else (docs/design/retention.md, R1 and R2)."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from consumers.workers.retention.file_removal import FileRemoval
+from consumers.workers.retention.worker import RetentionWorker
+from domain.facts import Party
+from domain.retention.periods import Retention
+from infra.media.store import THUMBNAIL
+from tests.support.erasure_room import NAME, OTHER, WORDS, ZOE, ErasureRoom, open_erasure_room
+from tests.support.fake_store import FakeStore
+from tests.support.office import COMPANY
+from tests.support.stories import NUMBER, FactMaker
+
+DAY = 24.0
+
+
+@pytest.fixture
+def room(database: str) -> Iterator[ErasureRoom]:
+    with open_erasure_room(database) as room:
+        yield room
+
+
+def keeps(room: ErasureRoom, number: str = NUMBER, **days: int) -> None:
+    kept = replace(COMPANY.numbers[number], retention=Retention(**days))
+    room.office.apply_directory(replace(COMPANY, numbers={**COMPANY.numbers, number: kept}))
+
+
+def wrote(room: ErasureRoom, days_ago: float, text: str = WORDS, phone: str = ZOE, number: str = NUMBER) -> UUID:
+    """A conversation that ended a day after its message; returns its id."""
+    turn = FactMaker(number, Party(wa_id=phone, name=NAME)).turn(room.office.hours_ago(days_ago * DAY), text)
+    room.office.process(turn, arrived_hours_ago=days_ago * DAY)
+    room.office.timer.close_due()
+    (row,) = room.office.rows(f"select id from conversations where wa_id = '{phone}' order by opened_at desc limit 1")
+    id_: UUID = row["id"]
+    return id_
+
+
+def works(room: ErasureRoom, worker: RetentionWorker | None = None) -> None:
+    """A whole walk, and what has a time of its own."""
+    worker = worker or RetentionWorker(room.office.connection.transaction_of, walk_again=timedelta())
+    while worker.walk():
+        pass
+    while worker.remove_old():
+        pass
+
+
+def test_where_nothing_is_said_nothing_is_removed(room: ErasureRoom) -> None:
+    old = wrote(room, 4000)
+    works(room)
+    assert [old] == room.conversations()
+    assert "entries" in room.where(WORDS)
+
+
+def test_what_was_written_goes_and_the_conversation_stays(room: ErasureRoom) -> None:
+    keeps(room, messages=3650)
+    old, young = wrote(room, 3700), wrote(room, 3600, phone=OTHER)
+    room.office.connection.execute(
+        "insert into notes (id, conversation_id, author, text) values (gen_random_uuid(), %s, 'anna', %s)", [old, WORDS]
+    )
+    keeps(room, messages=3650)
+    works(room)
+    rows = room.office.rows(
+        "select id, last_text, messages_removed_at is not null as removed from conversations order by id"
+    )
+    assert [
+        {"id": old, "last_text": None, "removed": True},
+        {"id": young, "last_text": WORDS, "removed": False},
+    ] == rows
+    assert {young} == {row["conversation_id"] for row in room.office.rows("select conversation_id from entries")}
+    assert [] == room.office.rows("select from notes")
+    assert room.office.history(old)
+    assert [{"n": 2}] == room.office.rows("select sum(n)::integer as n from unmanaged_counts")
+    works(room)  # once more: there is nothing left to be done
+
+
+def test_a_whole_conversation_goes_with_its_customer(room: ErasureRoom) -> None:
+    keeps(room, history=3650)
+    wrote(room, 3700)
+    returning = wrote(room, 3710, phone=OTHER), wrote(room, 3600, phone=OTHER)
+    works(room)
+    assert ([], [returning[1]]) == (room.conversations(), room.conversations(OTHER))
+    assert {} == room.where(ZOE)
+    assert [{"n": 1}] == room.office.rows("select sum(n)::integer as n from unmanaged_counts")
+    assert 1 == len(room.office.rows("select from customers"))
+
+
+def test_each_number_has_its_own_time(room: ErasureRoom) -> None:
+    keeps(room, history=3650)
+    here, there = wrote(room, 3700), wrote(room, 3700, phone=OTHER, number="plain")
+    works(room)
+    assert ([], [there]) == (room.conversations(), room.conversations(OTHER)), here
+
+
+def test_an_active_conversation_is_never_touched(room: ErasureRoom) -> None:
+    keeps(room, history=3650)
+    conversation = wrote(room, 3700)
+    room.office.connection.execute("update conversations set status = 'a', closed_at = null")
+    works(room)
+    assert [conversation] == room.conversations()
+
+
+def test_a_topic_that_is_read_again_brings_nothing_back(room: ErasureRoom) -> None:
+    wrote(room, 3700)
+    keeps(room, history=3650)
+    works(room)
+    wrote_again = FactMaker(NUMBER, Party(wa_id=ZOE, name=NAME)).turn(room.office.hours_ago(3700 * DAY), WORDS)
+    room.office.process(wrote_again, arrived_hours_ago=3700 * DAY)
+    assert {} == room.where(ZOE, WORDS)
+    young = FactMaker(NUMBER, Party(wa_id=ZOE)).turn(room.office.hours_ago(3640 * DAY), "within the time")
+    room.office.process(young, arrived_hours_ago=3640 * DAY)
+    assert 1 == len(room.conversations())
+
+
+def test_facts_without_a_conversation_go_as_well(room: ErasureRoom) -> None:
+    reaction = FactMaker(NUMBER, Party(wa_id=ZOE)).signal(room.office.hours_ago(3700 * DAY))
+    room.office.process(reaction, arrived_hours_ago=3700 * DAY)
+    assert 1 == len(room.office.rows("select from entries where conversation_id is null"))
+    keeps(room, messages=3650)
+    works(room)
+    assert [] == room.office.rows("select from entries")
+
+
+def test_files_are_deleted_from_the_store_unless_another_message_has_the_same(room: ErasureRoom) -> None:
+    store = FakeStore()
+    for key in ("a", "b", "a" + THUMBNAIL):
+        store.put(key, io.BytesIO(b"x"))
+    of = {"phone_number_id": NUMBER, "meta_id": "m", "kind": "image", "state": "stored"}
+    for n, (sha256, days) in enumerate((("a", 100), ("b", 100), ("b", 1))):
+        room.office.connection.execute(
+            "insert into media (message_id, phone_number_id, meta_id, kind, state, sha256, expires_at) values "
+            "(gen_random_uuid(), %s, %s, %s, %s, %s, now() - make_interval(days => %s) + interval '7 days')",
+            [*of.values(), sha256, days],
+        )
+        assert n < 3
+    keeps(room, media=90)
+    worker = RetentionWorker(room.office.connection.transaction_of, FileRemoval(store))
+    works(room, worker)
+    store.failing = True
+    assert not worker.delete_files()
+    assert {"a", "b", "a" + THUMBNAIL} == store.files.keys(), "they stay noted while the store does not answer"
+    store.failing = False
+    assert not worker.delete_files()
+    assert {"b"} == store.files.keys()
+    assert [] == room.office.rows("select from unneeded_files")
+    states = [row["state"] for row in room.office.rows("select state from media order by state")]
+    assert ["removed", "removed", "stored"] == states
+
+
+def test_mails_go_after_their_own_time(room: ErasureRoom) -> None:
+    conversation = wrote(room, 10)
+    for days, state in ((100, "sent"), (100, "requested"), (10, "sent")):
+        room.office.connection.execute(
+            "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, "
+            "requested_at, held_until, due_at, state) values (gen_random_uuid(), gen_random_uuid()::text, %s, 'boss', "
+            "'{a@example.com}', 's', 'b', false, now() - make_interval(days => %s), now(), now(), %s)",
+            [conversation, days, state],
+        )
+    keeps(room, mails=90)
+    works(room)
+    assert 2 == len(room.office.rows("select from mails")), "what still has to be sent stays"
+
+
+def test_entries_of_the_audit_go_after_the_time_of_their_number(room: ErasureRoom) -> None:
+    conversation, elsewhere = wrote(room, 10), wrote(room, 10, phone=OTHER, number="plain")
+    for about in (conversation, elsewhere, None):
+        room.office.connection.execute(
+            "insert into console_audit (event, at, conversation_id) values ('asked', now() - interval '100 days', %s)",
+            [about],
+        )
+    keeps(room, audit=90)
+    works(room)
+    left = [row["conversation_id"] for row in room.office.rows("select conversation_id from console_audit order by id")]
+    assert [elsewhere, None] == left, "what is about no number stays as long as one of them keeps everything"
+
+
+def test_a_walk_goes_on_where_a_process_died(room: ErasureRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumers.workers.retention.worker.BATCH", 1)
+    keeps(room, history=3650)
+    for n in range(3):
+        wrote(room, 3700 + n, phone=f"1650555000{n}")
+    first = RetentionWorker(room.office.connection.transaction_of)
+    assert first.walk()
+    assert 2 == len(room.office.rows("select from conversations"))
+    works(room)
+    assert [] == room.office.rows("select from conversations")
+    assert not RetentionWorker(room.office.connection.transaction_of).walk(), "the next walk is an hour later"
+
+
+def test_the_numbers_stay_when_conversations_go(room: ErasureRoom) -> None:
+    wrote(room, 3700)
+    events = room.public_events()
+    room.count(events)
+    before = room.office.rows("select sum(opened) as opened from stat_hours")
+    keeps(room, history=3650)
+    works(room)
+    room.count(events)
+    assert before == room.office.rows("select sum(opened) as opened from stat_hours")
