@@ -25,6 +25,11 @@ class FakeStore:
             raise FileMissing("the store does not have the file")
         yield self.files[key][begin:end]
 
+    def delete(self, key: str) -> None:
+        """See the port."""
+        self._check()
+        self.files.pop(key, None)
+
     def _check(self) -> None:
         if self.failing:
             raise StoreUnavailable("the store could not be reached")

@@ -54,7 +54,7 @@ def places(connection: Connection[Any], table: str) -> dict[str, int]:
 
 
 def test_months_are_made_and_hold_what_belongs_to_them(connection: Connection[Any]) -> None:
-    """What was there before, of a clock that is wrong by centuries too, is in its place; a second round does nothing."""
+    """What was there before, of a clock that is wrong by centuries too, is in its place."""
     now = datetime.now(UTC)
     for at in (now - timedelta(days=4000), now, OUTSIDE):
         write(connection, at)
