@@ -1,16 +1,21 @@
-"""Creates the product's topics and checks their settings (architecture.md, Topics)."""
+"""Creates the product's topics, checks their settings, and deletes from one what was copied elsewhere (architecture.md,
+Topics)."""
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import InvalidReplicationFactorError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
+from infra.kafka.consumer import BrokerUnreachable
+from infra.kafka.diagnostics import offset_ranges
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Must hold an unreadable signed body of 3 MiB with its headers; otherwise Meta would repeat that body for days."""
@@ -71,6 +76,31 @@ def findings(config: KafkaConfig, topics: Topics, wanted: TopicSettings) -> list
     """
     with _admin(config) as admin:
         return list(_findings(admin, topics, wanted))
+
+
+def delete_copied(config: KafkaConfig, topic: str, copied: Mapping[int, int], before: datetime) -> int:
+    """Deletes the records of a topic that the broker took before a time and that were copied elsewhere; returns how
+    many. For a topic without a retention of its own, which keeps what its consumer has not read yet, however long that
+    takes. `copied`: partition -> the first record that was not copied. Blocks for some seconds at most. Raises
+    BrokerUnreachable."""
+    if not copied:
+        return 0
+    partitions = [TopicPartition(topic, partition) for partition in copied]
+    try:
+        with _admin(config) as admin:
+            held = offset_ranges(admin, partitions)
+            younger = admin.list_partition_offsets(dict.fromkeys(partitions, int(before.timestamp() * 1000)))
+            due: dict[TopicPartition, int] = {}
+            for each in partitions:
+                first = younger[each].offset  # negative: no record is so young
+                end = min(first if first >= 0 else held[each].end, copied[each.partition], held[each].end)
+                if end > held[each].begin:
+                    due[each] = end
+            if due:
+                admin.delete_records(due)
+            return sum(end - held[each].begin for each, end in due.items())
+    except KafkaError as error:
+        raise BrokerUnreachable(type(error).__name__) from error
 
 
 def _admin(config: KafkaConfig) -> closing[Any]:

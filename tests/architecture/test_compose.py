@@ -151,7 +151,7 @@ def test_only_the_webhooks_and_the_console_can_be_reached_from_outside() -> None
     published = {name for name, service in SERVICES.items() if "ports" in service}
     assert published == {"webhook", "console"}
     outside = {name for name, service in SERVICES.items() if service["networks"] != ["inside"]}
-    assert outside == {*published, "mails", "media", "sender", "alarms", TOOL}
+    assert outside == {*published, "mails", "media", "sender", "alarms", "retention", TOOL}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 

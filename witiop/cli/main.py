@@ -31,7 +31,7 @@ LAZY_COMMANDS = {
     "numbers": "witiop.cli.templates:numbers",
     "campaigns": "witiop.cli.campaigns.group:campaigns",
     "opt-outs": "witiop.cli.opt_outs:opt_outs",
-    "customers": "witiop.cli.customers:customers",
+    "customers": "witiop.cli.customers.group:customers",
     "alarms": "witiop.cli.alarms.group:alarms",
     "rules": "witiop.cli.rules.group:rules",
     "prices": "witiop.cli.campaigns.prices:prices",

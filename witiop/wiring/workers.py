@@ -262,8 +262,7 @@ def _trim_unreadable(settings: Settings, connection: "Connection[Any]") -> None:
     """Deletes from the unreadable topic what is among the dead letters for as long as other topics keep a record."""
     from datetime import timedelta
 
-    from infra.kafka.topics import RETENTION_MS
-    from infra.kafka.trimming import delete_copied
+    from infra.kafka.topics import RETENTION_MS, delete_copied
     from infra.postgres.connections.clock import database_now
     from infra.postgres.messaging.offsets import processed_until
 

@@ -15,7 +15,7 @@ from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.retention.people import Subject, direct_sends, exported, subject_of
 
-FileReader = Callable[[str], Iterator[bytes]]
+StoreReader = Callable[[str], Iterator[bytes]]
 """Reads a file of the store by its hash, in parts. Raises OSError or the store's errors, which are subclasses of
 `Exception`, if it cannot be read."""
 
@@ -46,7 +46,7 @@ class _PersonFile(NamedTuple):
 
 
 def person_archive(
-    connection: Connection[Any], customers: Collection[UUID], phone: str | None, read: FileReader | None
+    connection: Connection[Any], customers: Collection[UUID], phone: str | None, read: StoreReader | None
 ) -> Generator[bytes, None, None]:
     """Yields the parts of the ZIP file about these customers and this phone in digits, of one snapshot. `read`: None if
     this installation keeps no files; a file that cannot be read is named in `about.json`. `connection`: in autocommit

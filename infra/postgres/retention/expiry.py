@@ -40,7 +40,7 @@ class Expired(NamedTuple):
     written: list[UUID]
 
 
-class Step(NamedTuple):
+class WalkStep(NamedTuple):
     """A part of a walk through the conversations. `to`: where it ended; None: there are no more."""
 
     expired: Expired
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 def next_expired(
     connection: Connection[Any], after: UUID, now: datetime, kept: Mapping[str, Retention], rows: int
-) -> Step:
+) -> WalkStep:
     """Returns those of the next conversations, in the order of their opening, whose time is over. O(rows)."""
     wanted = [(number, of.history, of.messages) for number, of in sorted(kept.items())]
     found = connection.execute(
@@ -65,7 +65,7 @@ def next_expired(
     ).fetchall()
     whole = [id_ for id_, is_over, _ in found if is_over]
     written = [id_ for id_, is_over, has_texts in found if has_texts and not is_over]
-    return Step(Expired(whole, written), found[-1][0] if len(found) == rows else None)
+    return WalkStep(Expired(whole, written), found[-1][0] if len(found) == rows else None)
 
 
 def remove_expired(connection: Connection[Any], expired: Expired, now: datetime) -> dict[str, int]:

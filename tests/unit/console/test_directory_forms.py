@@ -94,6 +94,15 @@ def test_boxes_lists_and_texts_are_read() -> None:
     )
 
 
+def test_days_are_whole_numbers_or_stay_texts_so_that_their_problem_is_named() -> None:
+    assert {"retention": {"messages": 90, "media": "a week"}} == edited(
+        retention__messages=" 90 ", retention__media="a week"
+    )
+    kept = {**SHOP, "retention": {"messages": 90, "history": 365}}
+    assert {"retention": {"history": 365}} == edited("number", kept, retention__messages="")
+    assert {"retention": None} == edited("number", kept, retention__messages="", retention__history="")
+
+
 def test_a_time_zone_is_found_by_its_city() -> None:
     assert {"time_zone": "Europe/Rome"} == edited(time_zone="Roma")
     assert {"time_zone": "Nowhere"} == edited(time_zone="Nowhere")

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
+from domain.ports import OutgoingRecord
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
-from infra.kafka.topics import TopicChange, TopicFinding, TopicSettings, create_or_repair, findings
+from infra.kafka.producer import KafkaPublisher
+from infra.kafka.topics import TopicChange, TopicFinding, TopicSettings, create_or_repair, delete_copied, findings
+from tests.support.kafka_topics import new_topics, read_all
 
 ONE_BROKER = TopicSettings(partitions=2, replication_factor=1)
 
@@ -135,3 +139,20 @@ def test_concurrent_runs_do_not_disturb_each_other(config: KafkaConfig, topics: 
         TopicChange(topic, "created with 2 partitions") for topic in topics.all
     )
     assert [left for _, left in results] == [[], [], []]
+
+
+def test_only_old_records_that_were_copied_are_deleted(kafka: str) -> None:
+    config, topics = KafkaConfig((kafka,)), new_topics(kafka, partitions=1)
+    publisher = KafkaPublisher(config, [topics.unreadable])
+    try:
+        for n in range(4):
+            publisher.publish([OutgoingRecord(topics.unreadable, "k", str(n).encode(), ())], 10)
+    finally:
+        publisher.close()
+    now = datetime.now(UTC)
+    soon = now + timedelta(minutes=1)
+    assert 0 == delete_copied(config, topics.unreadable, {0: 3}, now - timedelta(days=30))
+    assert 0 == delete_copied(config, topics.unreadable, {}, soon), "nobody has copied anything"
+    assert 3 == delete_copied(config, topics.unreadable, {0: 3}, soon), "the last one was not copied"
+    assert [b"3"] == [record.value for record in read_all(kafka, topics.unreadable)]
+    assert 0 == delete_copied(config, topics.unreadable, {0: 3}, soon)

@@ -242,6 +242,7 @@ def test_programs_get_the_applied_changes_and_the_directory_as_json(witiop: Comm
                 "texts": None,
                 "stop_words": None,
                 "start_words": None,
+                "retention": None,
             }
         ],
     }
@@ -259,7 +260,7 @@ def test_an_invalid_directory_file_changes_nothing_and_every_problem_is_named(
     assert finished.err.splitlines() == [
         f'{file}:3: menu.1: there is no skillset "sales"; add it as a [[skillset]]',
         f"{file}:4: colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
-        "synonyms, texts, stop_words, start_words",
+        "synonyms, texts, stop_words, start_words, retention",
         f"witiop: nothing was changed: problems to fix in {file}: 2",
     ]
     assert before == read(conn)

@@ -95,7 +95,7 @@ def test_byte_order_marks_and_other_line_ends_are_accepted(file: Path, text: str
         (
             "colour = 1",
             "colour: unknown key; use one of phone_number_id, name, time_zone, softbot, hours, menu, language, "
-            "synonyms, texts, stop_words, start_words",
+            "synonyms, texts, stop_words, start_words, retention",
         ),
         ('texts = { it = { greting = "Ciao" } }', "texts.it.greting: unknown key; did you mean greeting?"),
         ("texts = { de = {} }", "texts.de: unknown key; use one of en, it"),

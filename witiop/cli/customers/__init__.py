@@ -1,0 +1,1 @@
+"""`witiop customers`: one person's data, exported or erased."""
