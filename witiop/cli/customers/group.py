@@ -22,7 +22,7 @@ _ERASED_SECONDS = 60.0
 """How long the program waits until an erasure was carried out."""
 
 
-class Person(NamedTuple):
+class NamedPerson(NamedTuple):
     """Whom the options name: exactly one of both."""
 
     phone: str | None
@@ -38,7 +38,7 @@ def _person_options(command: "Callable[..., None]") -> "Callable[..., None]":
     return command
 
 
-def _person(phone: str | None, customer: UUID | None) -> Person:
+def _person(phone: str | None, customer: UUID | None) -> NamedPerson:
     from domain.phone_numbers import read_phone
 
     if (phone is None) == (customer is None):
@@ -46,7 +46,7 @@ def _person(phone: str | None, customer: UUID | None) -> Person:
     read = read_phone(phone) if phone is not None else None
     if phone is not None and read is None:
         raise click.UsageError(f"--phone: {phone[:40]!r} is no phone with its country code, like +39 333 1234567")
-    return Person(read, customer)
+    return NamedPerson(read, customer)
 
 
 @click.group()
