@@ -268,6 +268,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "campaigns": "select",
         "media": "select, update",
         "meta_uploads": "select, insert, update, delete",
+        "unneeded_files": "insert",
         "uploads": "select",
     },
     "campaigns": {
@@ -380,6 +381,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "mails": "select, update, delete",
         "media": "select, update, delete",
         "months": "select",
+        "opt_outs": "select, insert, update, delete",
         "retention_walk": "select, update",
         "unmanaged_counts": "select, insert, update",
         "unneeded_files": "select, insert, update, delete",

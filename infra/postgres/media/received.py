@@ -119,11 +119,13 @@ def claim(connection: Connection[Any], most: int) -> list[DueFetch]:
 
 
 def store(connection: Connection[Any], message_id: UUID, file: StoredFile) -> None:
-    """Notes that a file was fetched."""
+    """Notes that a file was fetched; of a message that was removed meanwhile, that nothing needs it."""
     connection.execute(
-        "update media set state = 'stored', sha256 = %b, size = %b, shown_type = %b, has_thumbnail = %b, "
-        "reason = null, settled_at = clock_timestamp() where message_id = %b and state = 'waiting'",
-        [*file, message_id],
+        "with noted as (update media set state = 'stored', sha256 = %b, size = %b, shown_type = %b, "
+        "has_thumbnail = %b, reason = null, settled_at = clock_timestamp() "
+        "where message_id = %b and state = 'waiting' returning message_id) "
+        "insert into unneeded_files (sha256) select %b where not exists (select from noted) on conflict do nothing",
+        [*file, message_id, file.sha256],
     )
 
 

@@ -99,9 +99,13 @@ def erasure_page(connection: Connection[Any], rows: int, after: Cursor) -> Erasu
 
 
 def note_step(
-    connection: Connection[Any], erasure: Erasure, state: ErasureState, subject: Subject | None, until: datetime,
+    connection: Connection[Any],
+    erasure: Erasure,
+    state: ErasureState,
+    subject: Subject | None,
+    until: datetime,
     removed: dict[str, int],
-) -> None:  # fmt: skip
+) -> None:
     """Notes that a step is done. `subject`: what the next ones need; with None nothing names the person any more."""
     total = {table: erasure.removed.get(table, 0) + removed.get(table, 0) for table in {*erasure.removed, *removed}}
     connection.execute(
@@ -153,6 +157,8 @@ def remove(
     for each in goes:
         if each.table == "recipients":
             n = _forget_recipients(connection, each, arrays, moves)
+        elif each.table == "opt_outs":
+            n = _hash_opt_outs(connection, each, arrays)
         elif each.change is None:
             n = connection.execute(f"delete from {each.table} t where {each.where}", arrays).rowcount
         else:
@@ -180,3 +186,23 @@ def _forget_recipients(connection: Connection[Any], each: Holding, arrays: dict[
             moves.add(CountKey(campaign, wave, variant, before, reason), -1)
             moves.add(CountKey(campaign, wave, variant, after, new_reason))
     return len(changed)
+
+
+def _hash_opt_outs(connection: Connection[Any], each: Holding, arrays: dict[str, Any]) -> int:
+    """Puts keyed hashes in the place of addresses. A person who was erased before may have such rows already: of both
+    the latest opt-out and the latest end count."""
+    return connection.execute(
+        f"with gone as (delete from opt_outs t where {each.where} returning *) "
+        "insert into opt_outs as o (phone_number_id, kind, value, source, scope, address, at, input_id, actor, "
+        "ended_at, ended_id, ended_by) select phone_number_id, kind, erased_value(kind::text, value), source, scope, "
+        "'', at, input_id, actor, ended_at, ended_id, ended_by from gone "
+        "on conflict (phone_number_id, kind, value, source, scope) do update set "
+        "at = greatest(o.at, excluded.at), ended_at = greatest(o.ended_at, excluded.ended_at), "
+        "input_id = case when o.at is null or excluded.at > o.at then excluded.input_id else o.input_id end, "
+        "actor = case when o.at is null or excluded.at > o.at then excluded.actor else o.actor end, "
+        "ended_id = case when o.ended_at is null or excluded.ended_at > o.ended_at then excluded.ended_id "
+        "else o.ended_id end, "
+        "ended_by = case when o.ended_at is null or excluded.ended_at > o.ended_at then excluded.ended_by "
+        "else o.ended_by end",
+        arrays,
+    ).rowcount

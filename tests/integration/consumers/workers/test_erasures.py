@@ -139,6 +139,19 @@ def test_who_writes_again_is_a_new_customer_whose_opt_out_counts(room: ErasureRo
     assert {} == opted_out_addresses(room.office.connection, [key])
 
 
+def test_who_is_erased_twice_has_opted_out_once(room: ErasureRoom) -> None:
+    for _ in range(2):
+        now = datetime.now(UTC)
+        stop = room.turn("STOP").model_copy(
+            update={"at": now, "sent_at": now, "id": fact_id(str(now)), "wamid": str(now)}
+        )
+        room.office.process(stop)
+        room.erase()
+    key = phone_identity(NUMBER, ZOE)
+    assert {key: "all"} == opted_out_addresses(room.office.connection, [key])
+    assert 1 == len(room.office.rows("select from opt_outs"))
+
+
 def test_the_last_step_leaves_who_has_written_again(room: ErasureRoom) -> None:
     room.writes()
     assert ("applied", None) == room.ask()
