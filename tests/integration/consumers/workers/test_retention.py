@@ -2,17 +2,21 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from consumers.workers.retention.file_removal import FileRemoval
 from consumers.workers.retention.worker import RetentionWorker
 from domain.facts import Party
 from domain.retention.periods import Retention
 from infra.media.store import THUMBNAIL
+from infra.postgres.connections.session import DatabaseSession
+from infra.postgres.roles import provide, role_of
 from tests.support.erasure_room import NAME, OTHER, WORDS, ZOE, ErasureRoom, open_erasure_room
 from tests.support.fake_store import FakeStore
 from tests.support.office import COMPANY
@@ -202,3 +206,25 @@ def test_the_numbers_stay_when_conversations_go(room: ErasureRoom) -> None:
     works(room)
     room.count(events)
     assert before == room.office.rows("select sum(opened) as opened from stat_hours")
+
+
+def test_the_role_of_the_process_is_enough(room: ErasureRoom, database: str) -> None:
+    """For everything that it does."""
+    provide(room.office.connection, {"retention": "a password"})
+    dsn = make_conninfo(
+        database, user=role_of("retention", str(conninfo_to_dict(database)["dbname"])), password="a password"
+    )
+    room.plant_everywhere()
+    wrote(room, 3700, phone=OTHER)
+    keeps(room, messages=100, media=50, mails=60, history=3650, audit=3000)
+    assert ("applied", None) == room.ask()
+    with closing(DatabaseSession(dsn, "test")) as session:
+        worker = RetentionWorker(session.transaction, FileRemoval(FakeStore()), walk_again=timedelta())
+        while worker.erase():
+            room.settle()
+        works(room, worker)
+        worker.delete_files()
+        worker.keep_months()
+        worker.end_marks()
+    assert [] == room.conversations(OTHER)
+    assert room.office.rows("select from months")
