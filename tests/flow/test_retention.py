@@ -1,5 +1,5 @@
 """With the real processes, each with its own role: a person is erased while their messages and repeats of them keep
-coming, and a process dies meanwhile. What was written before the erasure is gone, what was written after it is there."""
+coming, and a process dies meanwhile. What was written before it is gone, what was written after it is there."""
 
 from datetime import UTC, datetime
 from threading import Event, Thread
@@ -38,14 +38,14 @@ class Writers:
         self._thread.join()
 
     def _write(self) -> None:
-        people = [SimulatedCustomer(ZOE, NAME), SimulatedCustomer(OTHER, "Olga")]
+        people = [SimulatedCustomer(NAME, ZOE), SimulatedCustomer("Olga", OTHER)]
         copies = 0
         while not self._stop.is_set():
             for person in people:
                 wamid = f"wamid.{person.wa_id}.{copies // COPIES}"
                 at = datetime.now(UTC).replace(microsecond=0)
                 text = bodies.message(person, wamid, at, "text", text={"body": "hello"})
-                if self._system.webhooks.post(bodies.from_meta(LINE, [text], contacts=[person])) == 200:
+                if self._system.webhooks.post(bodies.from_meta(LINE, messages=[text], senders=[person])) == 200:
                     self.first.setdefault(wamid, at)
                     self.last[wamid] = at
             copies += 1
