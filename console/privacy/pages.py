@@ -52,7 +52,6 @@ class _Known:
     messages: int
     files: int
     mails: int
-    campaigns: int
     more: int
 
 
@@ -192,7 +191,7 @@ def _known(conn: Connection[Any], asked: _Asked) -> _Known:
     customers = customers_of(conn, asked.phone, asked.customer)
     subject = subject_of(conn, customers, asked.phone, direct_sends(conn, customers, asked.phone))
     rows = counted(conn, subject, database_now(conn), everything=False)
-    shown = ("conversations", "entries", "mails", "recipients")
-    conversations, messages, mails, campaigns = (rows.get(table, 0) for table in shown)
+    shown = ("conversations", "entries", "mails")
+    conversations, messages, mails = (rows.get(table, 0) for table in shown)
     more = sum(n for table, n in rows.items() if table not in shown)
-    return _Known(conversations, messages, len(subject.files), mails, campaigns, more)
+    return _Known(conversations, messages, len(subject.files), mails, more)

@@ -19,7 +19,7 @@ from infra.postgres.retention import erasures
 from infra.postgres.retention.erasures import Erasure
 from infra.postgres.retention.files import note_unneeded
 from infra.postgres.retention.marks import mark, mark_dead_letters
-from infra.postgres.retention.people import Subject, customers_of, direct_sends, subject_of
+from infra.postgres.retention.people import Subject, allow_long, customers_of, direct_sends, subject_of
 from infra.postgres.sending.accounts import known_numbers
 from infra.postgres.statistics.contributions import lock_exclusive as lock_statistics
 from infra.postgres.words.progress import wait_for_lock as lock_words
@@ -53,7 +53,7 @@ def erase_next(connection: Connection[Any]) -> bool:
 
 
 def _erase(connection: Connection[Any], erasure: Erasure) -> None:
-    # looked for before anybody has to wait: the sends are read as a whole
+    # looked for before anybody has to wait: this may take longer than the rest
     direct = direct_sends(connection, customers_of(connection, erasure.phone, erasure.customer_id), erasure.phone)
     lock_words(connection)
     lock_statistics(connection)
@@ -73,6 +73,7 @@ def _erase(connection: Connection[Any], erasure: Erasure) -> None:
 
 def _sweep(connection: Connection[Any], erasure: Erasure) -> None:
     subject, until = _stored(erasure)
+    allow_long(connection)
     mark_dead_letters(connection, subject, until)
     removed = erasures.remove(connection, subject, until, "sweep")
     erasures.note_step(connection, erasure, "swept", subject, until, removed)

@@ -82,7 +82,7 @@ _HELD: LiteralString = (
     "from identity_periods n where n.phone_number_id = i.phone_number_id and n.kind = i.kind and n.value = i.value "
     "and n.since > {begins}) as ends"
 )
-_MAY_BE_SENT: LiteralString = (
+MAY_BE_SENT: LiteralString = (
     "r.state in ('claimed', 'accepted', 'sent', 'delivered', 'read', 'unknown', 'assumed_sent')"
 )
 """The condition of the index `recipients_asked`."""
@@ -108,7 +108,7 @@ select h.customer_id, r.campaign_id, r.row_no, r.wave, r.variant, coalesce(r.acc
     where t.campaign_id = r.campaign_id and t.variant = r.variant
   ), k.name, k.answers_to, a.conversation_id, a.at, a.proof, a.outcome
 from held h cross join lateral (
-  select r.* from recipients r where {_TO} and {_MAY_BE_SENT} and r.accepted_at >= h.since and r.accepted_at <= h.until
+  select r.* from recipients r where {_TO} and {MAY_BE_SENT} and r.accepted_at >= h.since and r.accepted_at <= h.until
   union all
   select r.* from recipients r where {_TO} and r.state = 'claimed' and r.accepted_at is null
 ) r

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from domain.times import rfc3339
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.snapshot import one_snapshot
-from infra.postgres.retention.people import Subject, direct_sends, exported, subject_of
+from infra.postgres.retention.people import Subject, allow_long, direct_sends, exported, subject_of
 
 StoreReader = Callable[[str], Iterator[bytes]]
 """Reads a file of the store by its hash, in parts. Raises OSError or the store's errors, which are subclasses of
@@ -53,6 +53,7 @@ def person_archive(
     mode. Raises psycopg errors."""
     sink = _Sink()
     with one_snapshot(connection):
+        allow_long(connection)
         now = database_now(connection)
         subject = subject_of(connection, customers, phone, direct_sends(connection, customers, phone))
         counts: dict[str, int] = {}

@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import kwargs_row
 from psycopg.types.json import Json
 
+from domain.campaigns.recipients import campaign_send_id
 from domain.conversations.customers.identities import IdentityKey, phone_identity
 from infra.postgres.campaigns.counts import CountKey, Moves
 from infra.postgres.conversations.histories import CustomerHistories
@@ -175,16 +176,22 @@ def remove(
 
 
 def _forget_recipients(connection: Connection[Any], each: Holding, arrays: dict[str, Any], moves: Moves) -> int:
+    """Takes the person out of rows of campaigns, and removes the messages that they were for."""
     changed = connection.execute(
         f"update recipients t set {each.change} where {each.where} "
-        "returning t.campaign_id, t.wave, t.variant, old.state, coalesce(old.reason, ''), new.state, "
-        "coalesce(new.reason, '')",
+        "returning t.campaign_id, t.row_no, t.attempt::integer, t.wave, t.variant, old.state, "
+        "coalesce(old.reason, ''), new.state, coalesce(new.reason, '')",
         arrays,
     ).fetchall()
-    for campaign, wave, variant, before, reason, after, new_reason in changed:
+    sends: list[UUID] = []
+    for campaign, row_no, attempts, wave, variant, before, reason, after, new_reason in changed:
+        sends += (campaign_send_id(campaign, row_no, attempt) for attempt in range(1, attempts + 1))
         if (before, reason) != (after, new_reason):
             moves.add(CountKey(campaign, wave, variant, before, reason), -1)
             moves.add(CountKey(campaign, wave, variant, after, new_reason))
+    # also those that failed, which no index leads to
+    connection.execute("delete from send_log where send_id = any(%b::uuid[])", [sends])
+    connection.execute("delete from sends where id = any(%b::uuid[])", [sends])
     return len(changed)
 
 

@@ -98,9 +98,7 @@ def _remove_messages(connection: Connection[Any], written: Collection[Conversati
     removed = remove(connection, subject, now, "conversation", only=_MESSAGES)
     before = list(written)
     HistoryWriter(connection).write_conversations([_without_texts(c) for c in before], [])
-    connection.execute(
-        "update conversations set messages_removed_at = %b, released_note = null where id = any(%b::uuid[])", [now, ids]
-    )
+    connection.execute("update conversations set messages_removed_at = %b where id = any(%b::uuid[])", [now, ids])
     connection.execute(
         "update history set note = null where conversation_id = any(%b::uuid[]) and note is not null", [ids]
     )

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from infra.postgres.retention.people import allow_long
+
 
 class Month(NamedTuple):
     """A partition. `low` None: from the beginning; `high`: exclusive."""
@@ -19,6 +21,7 @@ class Month(NamedTuple):
 def next_month_step(connection: Connection[Any], parent: str, ahead: int) -> str | None:
     """Does the next step towards a partition for each month up to `ahead` months from now; returns which, None: nothing
     is left to do. One step of each table reads it once, without keeping anybody from writing."""
+    allow_long(connection)
     row = connection.execute("select next_month_step(%b, now(), %b::integer)", [parent, ahead]).fetchone()
     return row[0] if row else None
 

@@ -10,7 +10,9 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import from_json, to_json
 
+from domain.campaigns.recipients import campaign_send_id
 from domain.phone_numbers import phone_key
+from infra.postgres.campaigns.answers import MAY_BE_SENT
 from infra.postgres.retention.personal import HOLDINGS, OF_CONVERSATION, Found, Holding
 
 _SHORTEST = 7
@@ -112,9 +114,14 @@ _NAMED: LiteralString = (
 
 
 def direct_sends(connection: Connection[Any], customers: Collection[UUID], phone: str | None) -> set[UUID]:
-    """Returns the sends to these customers and this phone, also those that lead to no conversation. Reads all sends."""
-    values = _values(connection, customers, phone)
-    return _column(connection, _DIRECT_SENDS, {"customers": [*customers], "values": sorted(values)})
+    """Returns the sends to these customers and this phone that need not lead to a conversation: of campaigns, as far as
+    they reached the person, and templates that somebody sent. O(templates that were sent one by one)."""
+    values = {"customers": [*customers], "values": sorted(_values(connection, customers, phone))}
+    rows = connection.execute(_REACHED, values).fetchall()
+    of_campaigns = {
+        campaign_send_id(campaign, row_no, attempt) for campaign, row_no, n in rows for attempt in range(1, n + 1)
+    }
+    return of_campaigns | _column(connection, _SINGLE_TEMPLATES, values)
 
 
 def subject_of(
@@ -162,9 +169,15 @@ _OF_OTHERS: LiteralString = (
     "having bool_and(holders.customer_id <> all(%(customers)b::uuid[]))"
 )
 """Addresses that others have now at all numbers: they changed hands."""
-_DIRECT_SENDS: LiteralString = (
-    "select id from sends where customer_id = any(%(customers)b::uuid[]) or customer_id is null "
-    "and (address = any(%(values)b::text[]) or wa_id = any(%(values)b::text[]))"
+_REACHED: LiteralString = (
+    "select r.campaign_id, r.row_no, r.attempt::integer from (select distinct phone_number_id from campaigns) k "
+    "join recipients r on r.phone_number_id = k.phone_number_id and r.address_key = any(%(values)b::text[]) "
+    f"and {MAY_BE_SENT}"
+)
+_SINGLE_TEMPLATES: LiteralString = (
+    "select id from sends where kind = 'template' and campaign_id is null "
+    "and (customer_id = any(%(customers)b::uuid[]) or customer_id is null "
+    "and (address = any(%(values)b::text[]) or wa_id = any(%(values)b::text[])))"
 )
 
 
@@ -230,6 +243,11 @@ def _column(connection: Connection[Any], query: LiteralString, values: dict[str,
 # what there is
 
 
+def allow_long(connection: Connection[Any]) -> None:
+    """Lets statements of the caller's transaction take an hour: some tables are read as a whole."""
+    connection.execute("set local statement_timeout = '1h'")
+
+
 def holdings(*found: Found) -> Iterator[Holding]:
     """Yields the holdings that are found in one of these ways."""
     return (each for each in HOLDINGS if each.found in found)
@@ -237,10 +255,10 @@ def holdings(*found: Found) -> Iterator[Holding]:
 
 def counted(connection: Connection[Any], subject: Subject, now: datetime, *, everything: bool) -> dict[str, int]:
     """Returns table -> how many rows an erasure would remove or change; tables without any are left out. `everything`:
-    else only of tables of which a person gets a copy. Reads some tables as a whole."""
+    reads some tables as a whole; otherwise only what is found by index, of tables of which a person gets a copy."""
     arrays, n = subject.arrays(now), dict[str, int]()
     for each in HOLDINGS:
-        if not everything and not each.exported:
+        if not everything and (not each.exported or each.found == "sweep"):
             continue
         where: LiteralString = OF_CONVERSATION if each.beside else each.where
         row = connection.execute(f"select count(*) from {each.table} t where {where}", arrays).fetchone()

@@ -128,7 +128,7 @@ def erase(
     from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.retention.erasures import erasure_of
-    from infra.postgres.retention.people import counted, customers_of, direct_sends, subject_of
+    from infra.postgres.retention.people import allow_long, counted, customers_of, direct_sends, subject_of
     from witiop.cli.views.display import show, show_json
 
     who = _person(phone, customer)
@@ -138,7 +138,9 @@ def erase(
         found = customers_of(connection, who.phone, who.customer)
         direct = direct_sends(connection, found, who.phone)
         subject = subject_of(connection, found, who.phone, direct)
-        rows = counted(connection, subject, database_now(connection), everything=True)
+        with connection.transaction():
+            allow_long(connection)
+            rows = counted(connection, subject, database_now(connection), everything=True)
         if not rows:
             raise CommandFailed("nothing is known of this person", "customer_unknown")
         if dry_run or not as_json:
