@@ -36,6 +36,7 @@ from witiop.installation import Installation
 from witiop.operations.alarm_findings import alarm_findings
 from witiop.operations.campaign_findings import campaign_findings
 from witiop.operations.findings import Finding
+from witiop.operations.retention_findings import retention_findings
 from witiop.operations.rule_findings import rule_findings
 from witiop.operations.sending_findings import sending_findings
 from witiop.operations.statistics_findings import statistics_findings
@@ -142,6 +143,7 @@ def _database(
     yield from statistics_findings(database)
     yield from rule_findings(database)
     yield from word_findings(database)
+    yield from retention_findings(database)
     yield from _identity_feedback(database, settings.ses_topic_arns)
     yield from _directory(database)
     yield from alarm_findings(database)

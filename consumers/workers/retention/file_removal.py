@@ -10,8 +10,8 @@ from psycopg import Connection
 from infra.media.store import THUMBNAIL, StoreUnavailable
 from infra.postgres.retention import files
 
-_MOST = 100
-"""Files of one transaction."""
+_MOST = 20
+"""Files of one transaction, which is idle while the store answers."""
 
 _DELETED = Counter("witiop_retention_files_deleted", "Files that were deleted from the store.")
 

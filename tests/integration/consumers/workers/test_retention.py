@@ -21,6 +21,7 @@ from tests.support.erasure_room import NAME, OTHER, WORDS, ZOE, ErasureRoom, ope
 from tests.support.fake_store import FakeStore
 from tests.support.office import COMPANY
 from tests.support.stories import NUMBER, FactMaker
+from witiop.operations.retention_findings import retention_findings
 
 DAY = 24.0
 
@@ -228,3 +229,17 @@ def test_the_role_of_the_process_is_enough(room: ErasureRoom, database: str) -> 
         worker.end_marks()
     assert [] == room.conversations(OTHER)
     assert room.office.rows("select from months")
+
+
+def test_doctor_says_when_nobody_removes_what_is_over(room: ErasureRoom) -> None:
+    def findings() -> list[str]:
+        return [each.what for each in retention_findings(room.office.connection)]
+
+    assert [] == findings()
+    keeps(room, messages=90)
+    assert ["conversations whose time is over have not been looked for within the last day"] == findings()
+    works(room)
+    assert [] == findings()
+    assert ("applied", None) == room.ask()
+    room.office.connection.execute("update erasures set asked_at = asked_at - interval '1 hour'")
+    assert ["1 erasures of people wait for more than ten minutes"] == findings()
