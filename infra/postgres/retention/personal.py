@@ -172,7 +172,8 @@ HOLDINGS: tuple[Holding, ...] = (
         "console_audit",
         "sweep",
         f"t.at <= %(until)b and ({OF_CONVERSATION} or {_NAMED.format('t.detail::text')})",
-        "conversation_id = null, detail = '{}'",
+        "conversation_id = null, detail = case when t.detail ->> 'what' is null then '{}' "
+        "else json_build_object('what', t.detail ->> 'what') end",
         kept="who did what when; about whom is gone",
     ),
     Holding(
