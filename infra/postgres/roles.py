@@ -366,6 +366,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         **_DIRECTORY,
         **_REMOVES,
         "campaign_counts": "select, insert, update",
+        "campaigns": "select",
         "command_audit": "select, update, delete",
         "console_audit": "select, update, delete",
         "consumer_offsets": "select",

@@ -64,7 +64,6 @@ def test_where_nothing_is_said_nothing_is_removed(room: ErasureRoom) -> None:
 
 
 def test_what_was_written_goes_and_the_conversation_stays(room: ErasureRoom) -> None:
-    keeps(room, messages=3650)
     old, young = wrote(room, 3700), wrote(room, 3600, phone=OTHER)
     room.office.connection.execute(
         "insert into notes (id, conversation_id, author, text) values (gen_random_uuid(), %s, 'anna', %s)", [old, WORDS]
@@ -86,9 +85,9 @@ def test_what_was_written_goes_and_the_conversation_stays(room: ErasureRoom) -> 
 
 
 def test_a_whole_conversation_goes_with_its_customer(room: ErasureRoom) -> None:
-    keeps(room, history=3650)
     wrote(room, 3700)
     returning = wrote(room, 3710, phone=OTHER), wrote(room, 3600, phone=OTHER)
+    keeps(room, history=3650)
     works(room)
     assert ([], [returning[1]]) == (room.conversations(), room.conversations(OTHER))
     assert {} == room.where(ZOE)
@@ -97,15 +96,15 @@ def test_a_whole_conversation_goes_with_its_customer(room: ErasureRoom) -> None:
 
 
 def test_each_number_has_its_own_time(room: ErasureRoom) -> None:
-    keeps(room, history=3650)
     here, there = wrote(room, 3700), wrote(room, 3700, phone=OTHER, number="plain")
+    keeps(room, history=3650)
     works(room)
     assert ([], [there]) == (room.conversations(), room.conversations(OTHER)), here
 
 
 def test_an_active_conversation_is_never_touched(room: ErasureRoom) -> None:
-    keeps(room, history=3650)
     conversation = wrote(room, 3700)
+    keeps(room, history=3650)
     room.office.connection.execute("update conversations set status = 'a', closed_at = null")
     works(room)
     assert [conversation] == room.conversations()
@@ -187,9 +186,9 @@ def test_entries_of_the_audit_go_after_the_time_of_their_number(room: ErasureRoo
 
 def test_a_walk_goes_on_where_a_process_died(room: ErasureRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consumers.workers.retention.worker.BATCH", 1)
-    keeps(room, history=3650)
     for n in range(3):
         wrote(room, 3700 + n, phone=f"1650555000{n}")
+    keeps(room, history=3650)
     first = RetentionWorker(room.office.connection.transaction_of)
     assert first.walk()
     assert 2 == len(room.office.rows("select from conversations"))

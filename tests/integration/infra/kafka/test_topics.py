@@ -15,6 +15,7 @@ from infra.kafka.config import KafkaConfig
 from infra.kafka.producer import KafkaPublisher
 from infra.kafka.topics import TopicChange, TopicFinding, TopicSettings, create_or_repair, delete_copied, findings
 from tests.support.kafka_topics import new_topics, read_all
+from tests.support.waiting import wait_until
 
 ONE_BROKER = TopicSettings(partitions=2, replication_factor=1)
 
@@ -145,6 +146,7 @@ def test_only_old_records_that_were_copied_are_deleted(kafka: str) -> None:
     config, topics = KafkaConfig((kafka,)), new_topics(kafka, partitions=1)
     publisher = KafkaPublisher(config, [topics.unreadable])
     try:
+        wait_until(lambda: not publisher.not_ready_reasons())
         for n in range(4):
             publisher.publish([OutgoingRecord(topics.unreadable, "k", str(n).encode(), ())], 10)
     finally:

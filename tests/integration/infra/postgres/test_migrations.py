@@ -50,6 +50,7 @@ CHECKED = {
     ("sign_ins", "level"): "agent",
     ("sign_ins", "list_status"): "active",
     ("quick_replies", "scope"): "user",
+    ("erasures", "state"): "asked",
 }
 
 
