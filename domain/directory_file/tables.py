@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import time
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -202,10 +202,9 @@ class TextsTable(Table):
         return {language: each for language, each in texts.items() if each}
 
 
-def _days(least: int, example: int) -> FieldInfo:
+def _days(least: int, example: int) -> Any:  # noqa: ANN401 - as pydantic's Field
     described = f"a whole number of days from {least} to {LONGEST}"
-    field: FieldInfo = Field(None, ge=least, le=LONGEST, description=described, examples=[str(example)])
-    return field
+    return Field(None, ge=least, le=LONGEST, description=described, examples=[str(example)])
 
 
 class RetentionTable(Table):

@@ -169,7 +169,7 @@ class CampaignRoom:
             pricing=pricing,
             callback=self.graph.callback(number),
         )
-        self.office.process(fact)  # type: ignore[arg-type]  # not about a conversation
+        self.office.process(fact)
 
     def fail_all(self, of: Campaign, code: int) -> None:
         """Lets all planned messages fail with a code of Meta's."""

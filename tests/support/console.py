@@ -185,7 +185,7 @@ class Console:
     def process_facts(self) -> list[Fact]:
         """Processes in one batch what agents did on their page; returns the facts."""
         facts = [FACT.validate_json(record.value) for record in self._taken("i")]
-        self.office.process(*facts)  # type: ignore[arg-type]  # the page has no facts of mails
+        self.office.process(*facts)
         return facts
 
     def _taken(self, topic: str) -> list[OutgoingRecord]:

@@ -26,8 +26,7 @@ from domain.facts import (
     AgentDeclined,
     AgentMessage,
     AgentPresenceChanged,
-    ConversationFact,
-    MailEvent,
+    Fact,
     Party,
 )
 from domain.ids import fact_id
@@ -92,9 +91,7 @@ class Office:
         common = {"id": fact_id(kind.__name__, agent, str(now)), "at": now, "sent_at": now, "text": "hello", **texts}
         self.process(kind.model_validate({**common, "agent_id": agent, "conversation_id": conversation}))
 
-    def process(
-        self, *facts: ConversationFact | AgentPresenceChanged | MailEvent, arrived_hours_ago: float = 0
-    ) -> None:
+    def process(self, *facts: Fact, arrived_hours_ago: float = 0) -> None:
         """Processes the facts as one batch."""
         arrived = datetime.now(UTC) - timedelta(hours=arrived_hours_ago)
         with self.connection.transaction():
@@ -121,7 +118,7 @@ class Office:
         """Processes the facts that our own processes published to the inbound topic."""
         published = self.rows(f"delete from outbox where topic = '{self.topics.inbound}' returning id, value")
         for row in sorted(published, key=lambda row: row["id"]):
-            self.process(FACT.validate_json(bytes(row["value"])))  # type: ignore[arg-type]
+            self.process(FACT.validate_json(bytes(row["value"])))
 
     def set_watermark(self, until: str, progress: str = "0 s") -> None:
         """Sets the inbound watermark and the time of the consumer's last progress, both as ages."""
@@ -137,7 +134,7 @@ class Office:
     def play(self, story: ChatStory) -> None:
         """Processes the updates of a story, in order of time."""
         for told in story.posts:
-            self.process(*facts_of([told.post]))  # type: ignore[arg-type]  # stories have no statuses of accounts
+            self.process(*facts_of([told.post]))
 
     def owner_until(self) -> datetime:
         """Returns the end of the reservation or offer of the only conversation."""

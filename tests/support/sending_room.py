@@ -89,7 +89,7 @@ class SendingRoom:
             code=code,
             callback=callback,
         )
-        self.office.process(report)  # type: ignore[arg-type]
+        self.office.process(report)
         self.office.process_own_facts()
 
     def is_listed(self) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.command_bodies.campaigns import CampaignBody, CreateCampaign, OptOutBody
+from domain.command_bodies.customers import EraseCustomer
 from domain.command_bodies.directory import ChangeDirectory
 from domain.commands import (
     Command,
@@ -151,6 +152,8 @@ def _text(body: CommandBody) -> str:
             return f"campaign {body.campaign_id}"
         case ChangeDirectory():
             return f"draft {body.draft_id}"
+        case EraseCustomer():
+            return f"person {body.phone or body.customer_id}"
 
 
 def _mail_text(to: Iterable[str], subject: str) -> str:

@@ -4,6 +4,7 @@ transactions and rests longer than it works, so that nobody waits for it."""
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from threading import Event as Flag
 from time import monotonic
 from typing import Any
@@ -151,9 +152,9 @@ class RetentionWorker:
         long, the next round tries again."""
         for parent in ("entries", "history"):
             try:
-                while self._step(lambda connection, of=parent: next_month_step(connection, of, _MONTHS_AHEAD)):
+                while self._step(partial(next_month_step, parent=parent, ahead=_MONTHS_AHEAD)):
                     pass
-                while self._step(lambda connection, of=parent: drop_emptied_month(connection, of)):
+                while self._step(partial(drop_emptied_month, parent=parent)):
                     pass
             except psycopg.errors.LockNotAvailable:
                 log.info("retention.months_wait", table=parent)

@@ -76,7 +76,9 @@ def remove_expired(connection: Connection[Any], expired: Expired, now: datetime)
         "select id, customer_id from conversations where id = any(%b::uuid[])", [conversations]
     ).fetchall()
     locked = Customers(connection).lock_free({customer for _, customer in owners})
-    stored = {c.id: c for c in CustomerHistories(connection).read(conversations) if c.customer_id in locked.root_of}
+    stored: dict[UUID, Conversation] = {
+        c.id: c for c in CustomerHistories(connection).read(conversations) if c.customer_id in locked.root_of
+    }
     whole = [stored[id_] for id_ in expired.whole if id_ in stored and stored[id_].status == "closed"]
     written = [stored[id_] for id_ in expired.written if id_ in stored and stored[id_].status == "closed"]
     removed: dict[str, int] = {}

@@ -11,6 +11,7 @@ from psycopg import Connection
 from pydantic_core import from_json, to_json
 
 from domain.campaigns.recipients import campaign_send_id
+from domain.ids import CustomerId
 from domain.phone_numbers import phone_key
 from infra.postgres.campaigns.answers import MAY_BE_SENT
 from infra.postgres.retention.personal import HOLDINGS, OF_CONVERSATION, Found, Holding
@@ -40,6 +41,11 @@ class Subject:
     def is_known(self) -> bool:
         """Whether anything leads to the person."""
         return bool(self.customers or self.values)
+
+    def with_wamids(self, named: Collection[tuple[str, str]]) -> "Subject":
+        """Returns the subject with these messages, by number and wamid."""
+        ordered = sorted(named)
+        return replace(self, numbers=tuple(each[0] for each in ordered), wamids=tuple(each[1] for each in ordered))
 
     def without_person(self) -> "Subject":
         """Returns the conversations and messages alone."""
@@ -86,7 +92,7 @@ _FIELDS: dict[str, Any] = {
 }
 
 
-def customers_of(connection: Connection[Any], phone: str | None, customer: UUID | None) -> set[UUID]:
+def customers_of(connection: Connection[Any], phone: str | None, customer: UUID | None) -> set[CustomerId]:
     """Returns the customers, at all numbers, of a phone in digits, or those with whom one customer was joined. Takes no
     lock. By phone those who have it now: who had it before is another person. O(numbers)."""
     rows = connection.execute(
@@ -137,15 +143,15 @@ def subject_of(
     found = of_conversations(connection, conversations, customers)
     sends = {*found.sends, *direct}
     uploads, files = _sent_files(connection, sends)
-    return replace(
+    whole = replace(
         found,
         customers=tuple(sorted(customers)),
         values=tuple(sorted(values)),
         sends=tuple(sorted(sends)),
         uploads=tuple(sorted(uploads)),
         files=tuple(sorted({*found.files, *files})),
-        **_wamids(connection, found, sends),
     )
+    return whole.with_wamids(_wamids(connection, found, sends))
 
 
 def _values(connection: Connection[Any], customers: Collection[UUID], phone: str | None) -> set[str]:
@@ -205,7 +211,7 @@ def of_conversations(
         mails=tuple(sorted(mails)),
         files=tuple(sorted({*files, *(row[0] for row in received)})),
     )
-    return replace(found, **_wamids(connection, found, sends))
+    return found.with_wamids(_wamids(connection, found, sends))
 
 
 _FACTS: LiteralString = """
@@ -216,13 +222,12 @@ where e.conversation_id = any(%(conversations)b::uuid[])
 """
 
 
-def _wamids(connection: Connection[Any], found: Subject, sends: Collection[UUID]) -> dict[str, tuple[str, ...]]:
-    """Returns `numbers` and `wamids` with those of messages that were sent."""
+def _wamids(connection: Connection[Any], found: Subject, sends: Collection[UUID]) -> set[tuple[str, str]]:
+    """Returns number and wamid of the messages of a subject, also of those that were sent."""
     rows = connection.execute(
         "select phone_number_id, wamid from sends where id = any(%b::uuid[]) and wamid is not null", [[*sends]]
     ).fetchall()
-    both = sorted({*zip(found.numbers, found.wamids, strict=True), *((row[0], row[1]) for row in rows)})
-    return {"numbers": tuple(number for number, _ in both), "wamids": tuple(wamid for _, wamid in both)}
+    return {*zip(found.numbers, found.wamids, strict=True), *((row[0], row[1]) for row in rows)}
 
 
 def _sent_files(connection: Connection[Any], sends: Collection[UUID]) -> tuple[set[UUID], set[str]]:

@@ -64,7 +64,7 @@ def test_the_dry_run_says_who_gets_the_template_and_why_others_do_not(console: C
         at=datetime.now(UTC),
         sent_at=datetime.now(UTC),
     )
-    console.office.process(unwanted)  # type: ignore[arg-type]
+    console.office.process(unwanted)
     console.office.customer_writes("again", "3933301")
     promised = press(boss, open_dialog(boss, [closed[2]]), "check")
     press(boss, promised, "send")

@@ -46,7 +46,7 @@ def told_meta(room: CampaignRoom, *, wants: bool, hours_ago: float = 0.1, phone:
         id=fact_id("preference", str(now)), at=now, sent_at=now, phone_number_id=NUMBER, customer=Party(wa_id=phone),
         wants=wants,
     )  # fmt: skip
-    room.office.process(fact)  # type: ignore[arg-type]
+    room.office.process(fact)
 
 
 def scope(room: CampaignRoom, phone: str = ADA, number: str = NUMBER) -> str | None:

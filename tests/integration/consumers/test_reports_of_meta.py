@@ -44,7 +44,7 @@ def reported(name: str, minutes: float, number: str = NUMBER, **fields: Any) -> 
 
 
 def process(room: SendingRoom, *facts: Fact) -> None:
-    room.office.process(*facts)  # type: ignore[arg-type]
+    room.office.process(*facts)
 
 
 def template(**fields: Any) -> Template:

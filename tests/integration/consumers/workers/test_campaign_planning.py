@@ -91,7 +91,7 @@ def test_who_opted_out_of_marketing_gets_no_marketing_but_other_templates(room: 
     stops = MarketingPreference(
         id=FactId(uuid4()), at=now, sent_at=now, phone_number_id=NUMBER, customer=Party(wa_id=ROME), wants=False
     )
-    room.office.process(stops)  # type: ignore[arg-type]  # not about a conversation
+    room.office.process(stops)
     room.store(AUTUMN, UTILITY)
     assert {2: "skipped opted_out", 3: "planned"} == planned(room, ROME, BERLIN)
     assert {2: "planned", 3: "planned"} == planned(room, ROME, BERLIN, name="Order", templates=[UTILITY])

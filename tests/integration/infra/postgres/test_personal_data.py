@@ -2,10 +2,13 @@
 table or column that is new fails here until somebody has said which (docs/design/retention.md)."""
 
 import re
+from typing import Any
 
 from psycopg import Connection
 
+from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.pool import connect
+from infra.postgres.retention.people import Subject, counted
 from infra.postgres.retention.personal import HOLDINGS
 from infra.postgres.retention.unaffected import KEPT, KEPT_COLUMNS
 from infra.postgres.roles import PRIVILEGES
@@ -14,7 +17,7 @@ from tests.support.paths import ROOT
 DOCUMENT = ROOT / "docs" / "design" / "retention.md"
 
 
-def columns_of_all_tables(connection: Connection[object]) -> dict[str, set[str]]:
+def columns_of_all_tables(connection: Connection[Any]) -> dict[str, set[str]]:
     """Table -> its columns, partitions left out: they have those of their tables."""
     rows = connection.execute(
         "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid "
@@ -52,9 +55,6 @@ def test_every_column_that_an_erasure_leaves_is_named(database: str) -> None:
 
 
 def test_every_statement_of_the_list_is_valid_and_finds_nothing_in_an_empty_database(database: str) -> None:
-    from infra.postgres.connections.clock import database_now
-    from infra.postgres.retention.people import Subject, counted
-
     with connect(database, "test", autocommit=True) as connection:
         assert {} == counted(connection, Subject(), database_now(connection), everything=True)
 
