@@ -20,5 +20,10 @@ class EraseCustomer(CommandPart):
             raise ValueError("needs exactly one of customer_id and phone")
 
     @property
+    def named(self) -> str:
+        """Whom it is about, as it was named."""
+        return self.phone or str(self.customer_id)
+
+    @property
     def conversation_id(self) -> None:
         """None: the command is about no conversation."""

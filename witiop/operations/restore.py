@@ -150,10 +150,8 @@ def _text(body: CommandBody) -> str:
             return f"{len(body.customers)} customers"
         case CampaignBody():
             return f"campaign {body.campaign_id}"
-        case ChangeDirectory():
-            return f"draft {body.draft_id}"
-        case EraseCustomer():
-            return f"person {body.phone or body.customer_id}"
+        case ChangeDirectory() | EraseCustomer():
+            return f"draft {body.draft_id}" if isinstance(body, ChangeDirectory) else "person " + body.named
 
 
 def _mail_text(to: Iterable[str], subject: str) -> str:
