@@ -40,13 +40,21 @@ _RECIPIENTS: Mapping[BulkAction, OwnerKind] = {"user": "user", "skillset": "skil
 _KINDS = ("user", "skillset", "email", "dismiss", "recall")
 
 
+class SeenConversation(NamedTuple):
+    """A conversation as the preview showed it."""
+
+    id: UUID
+    version: int
+    entries: int
+
+
 @dataclass(frozen=True, slots=True)
 class BulkSelection:
-    """The selected conversations. `able`: id and version of those that can be processed, the most urgent first;
+    """The selected conversations. `able`: those that can be processed, the most urgent first;
     `unable`: how many cannot, by reason; `cut`: more match than can be processed at once; `unsure`: the search may have
     missed some; `numbers`: that the customers wrote to."""
 
-    able: Sequence[tuple[UUID, int]]
+    able: Sequence[SeenConversation]
     unable: Counter[str] = field(default_factory=Counter)
     numbers: Collection[str] = ()
     cut: bool = False
@@ -79,8 +87,8 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         mode = request.form.get("mode", "immediate")
         at_once: _Mode = "exclusive" if mode == "exclusive" else "immediate"
         reroutes = "reroutes" in request.form and kind in _RECIPIENTS
-        recalls = [_recall(*each) for each in able] if reroutes else []
-        able = [(id_, version + 1) for id_, version in able] if reroutes else able
+        recalls = [_recall(each) for each in able] if reroutes else []
+        able = [each._replace(version=each.version + 1) for each in able] if reroutes else able
         requests = _requests(deps, able, kind, batch, at_once)
         if (error := _error(deps, requests)) is not None:
             return _form(deps, kind, selection, error.reason, 422, error.recipients)
@@ -110,7 +118,7 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         able = _able(deps, request.form.get("able", ""))
         if not able:
             abort(404)
-        return mail_preview_page(deps, able[0][0])
+        return mail_preview_page(deps, able[0].id)
 
     return pages
 
@@ -158,7 +166,8 @@ def _selected(conn: Connection[Any], directory: Directory, kind: BulkAction) -> 
     able = [each for each, hindrance in zip(lines, hindrances, strict=True) if hindrance is None]
     unable = Counter(hindrance for hindrance in hindrances if hindrance is not None)
     numbers = {each.of.phone_number_id for each in able}
-    return BulkSelection([(each.of.id, each.of.version) for each in able], unable, numbers, found.cut, found.unsure)
+    seen = [SeenConversation(each.of.id, each.of.version, each.of.entries) for each in able]
+    return BulkSelection(seen, unable, numbers, found.cut, found.unsure)
 
 
 def _hindrance(line: RowView, kind: BulkAction) -> str | None:
@@ -172,37 +181,37 @@ def _hindrance(line: RowView, kind: BulkAction) -> str | None:
     return line.why_not
 
 
-def _recall(id_: UUID, version: int) -> CommandRequest:
+def _recall(seen: SeenConversation) -> CommandRequest:
     """What brings a conversation that waits back to the list."""
-    return CommandRequest(body(Recall, conversation_id=id_, expected_version=version), "recall")
+    return CommandRequest(body(Recall, conversation_id=seen.id, expected_version=seen.version), "recall")
 
 
 def _requests(
-    deps: Dependencies, able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str, mode: _Mode
+    deps: Dependencies, able: Sequence[SeenConversation], kind: BulkAction, batch: str, mode: _Mode
 ) -> list[CommandRequest]:
     if kind == "email":
         return _mails(deps, able, batch)
     if kind == "dismiss":
-        return [dismissal(id_, version, batch) for id_, version in able]
+        return [dismissal(id_, version, batch, entries) for id_, version, entries in able]
     if kind == "recall":
-        return [_recall(*each) for each in able]
+        return [_recall(each) for each in able]
     return _transfers(able, kind, batch, mode)
 
 
-def _able(deps: Dependencies, text: str) -> list[tuple[UUID, int]]:
+def _able(deps: Dependencies, text: str) -> list[SeenConversation]:
     """The conversations of the preview's hidden field. Aborts with 403 if the person may not act on all of them."""
     found = []
     for each in text.split()[:MOST]:
-        id_, _, version = each.partition(".")
         try:
-            found.append((UUID(id_), int(version)))
+            id_, version, entries = each.split(".")
+            found.append(SeenConversation(UUID(id_), int(version), int(entries)))
         except ValueError:
             abort(400)
-    gate.require_reach(deps, [id_ for id_, _ in found])
+    gate.require_reach(deps, [each.id for each in found])
     return found
 
 
-def _transfers(able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str, mode: _Mode) -> list[CommandRequest]:
+def _transfers(able: Sequence[SeenConversation], kind: BulkAction, batch: str, mode: _Mode) -> list[CommandRequest]:
     chosen = request.form.get("to", "")
     if not chosen:
         return []
@@ -210,18 +219,18 @@ def _transfers(able: Sequence[tuple[UUID, int]], kind: BulkAction, batch: str, m
     detail: dict[str, object] = {"kind": kind, "target": chosen}
     return [
         CommandRequest(
-            body(Transfer, conversation_id=id_, target=to, mode=mode, expected_version=version, batch_id=batch),
+            body(Transfer, conversation_id=seen.id, target=to, mode=mode, expected_version=seen.version, batch_id=batch),
             mode,
             detail,
         )
-        for id_, version in able
+        for seen in able
     ]
 
 
-def _mails(deps: Dependencies, able: Sequence[tuple[UUID, int]], batch: str) -> list[CommandRequest]:
+def _mails(deps: Dependencies, able: Sequence[SeenConversation], batch: str) -> list[CommandRequest]:
     with deps.connection() as conn:
-        directory, rows = deps.directory(conn), console_list.by_ids(conn, [id_ for id_, _ in able])
-    mails = [typed_mail(rows[id_], directory, batch) for id_, _ in able if id_ in rows]
+        directory, rows = deps.directory(conn), console_list.by_ids(conn, [each.id for each in able])
+    mails = [typed_mail(rows[each.id], directory, batch) for each in able if each.id in rows]
     return [CommandRequest(each, "email", {"to": list(each.to)}) for each in mails]
 
 

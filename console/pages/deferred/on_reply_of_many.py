@@ -38,7 +38,7 @@ from infra.postgres.wish_plans import plan_wishes
 
 MOST = 1000
 """The most conversations of one action."""
-SECOND_LOOK = 50
+SECOND_LOOK = 100
 """An action on more conversations than this is confirmed by typing their number."""
 
 

@@ -99,6 +99,16 @@ def test_many_are_dismissed_at_once_and_those_that_somebody_has_are_skipped(cons
     assert [] == ids(boss.get("/unmanaged?status=dismissed").text)
 
 
+def test_of_many_those_whose_customer_wrote_after_the_preview_stay_on_the_list(console: Console, boss: Browser) -> None:
+    rows = [console.office.customer_writes(phone=f"39{n}") for n in range(2)]
+    page = boss.post("/bulk", "dialog", do="dismiss", pick=[str(each) for each in rows]).text
+    console.office.customer_writes("One more thing", phone="391", hours_ago=0.5)
+    boss.send(page, "dialog", why="spam")
+    outcomes = [("applied", None), ("rejected", "customer_wrote_meanwhile")]
+    assert outcomes == sorted(console.process_commands())
+    assert [rows[1]] == ids(boss.get("/unmanaged").text)
+
+
 def test_the_dialog_of_one_that_somebody_took_meanwhile_says_so(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes("1")
     page = boss.get(f"/conversations/{row}/dismiss", "dialog").text

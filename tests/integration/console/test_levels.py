@@ -190,7 +190,7 @@ def test_no_address_form_or_stream_leads_a_supervisor_to_a_conversation_of_other
                 assert "I want to buy one" not in answer.text, rule.rule
                 if rule.rule.startswith("/conversations/"):
                     assert 403 == answer.status_code, rule.rule
-    able = f"{foreign}.1"
+    able = f"{foreign}.1.1"
     for path in ("/bulk/skillset", "/bulk/email", "/bulk/email/preview"):
         answer = browser.post(path, form=str(uuid4()), able=able, to="support", subject="s", body="b")
         assert 403 == answer.status_code, path
