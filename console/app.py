@@ -47,7 +47,8 @@ from console.directory.trial import directory_trial_pages
 from console.directory.versions import version_pages
 from console.kept.around import unseen_of
 from console.kept.pages import KEPT_PAGES
-from console.live.watch import changes_for, watched_list
+from console.live.watch import changes_for
+from console.live.watched_list import watched_list
 from console.media.pages import mail_file_pages, media_pages
 from console.opt_outs.pages import opt_out_pages
 from console.pages.bulk import bulk_pages

@@ -17,7 +17,8 @@ from console.live.broadcast import Broadcaster
 from console.live.campaigns import OpenCampaignsState, WatchedCampaign
 from console.live.desk import OpenDesksState, WatchedDesk
 from console.live.directory import OpenDirectoryState, WatchedDirectory
-from console.live.watch import ListState, WatchedList
+from console.live.watch import ListState
+from console.live.watched_list import WatchedList
 from console.metrics import ConsoleMetrics
 from console.request import person
 from console.table.snapshot_cache import SnapshotCache

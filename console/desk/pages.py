@@ -159,7 +159,8 @@ def _show(deps: Dependencies, id_: UUID | None) -> ResponseReturnValue:
             if not gate.may_read(conn, id_):
                 gate.audit_refusal(deps, "forbidden", "level", id_)
                 abort(404)
-            shown = view.open_conversation(deps, conn, directory, id_)
+            message = request.args.get("message", type=UUID)
+            shown = view.open_conversation(deps, conn, directory, id_, message=message)
             if shown is None:
                 abort(404)
     template = "desk_open.html" if target() == "desk-open" else "desk.html"

@@ -136,10 +136,16 @@ def own(deps: Dependencies, conn: Connection[Any], directory: Directory) -> Own:
 
 
 def open_conversation(
-    deps: Dependencies, conn: Connection[Any], directory: Directory, id_: UUID, since: EntryCursor | None = None
+    deps: Dependencies,
+    conn: Connection[Any],
+    directory: Directory,
+    id_: UUID,
+    since: EntryCursor | None = None,
+    message: UUID | None = None,
 ) -> Open | None:
-    """The open conversation with its newest part, or with everything from `since` on; None: it does not exist."""
-    found = panel.look(deps, conn, directory, ListQuery(open=id_), since)
+    """The open conversation with its newest part, or with everything from `since` on; also with the part around a
+    message. None: it does not exist."""
+    found = panel.look(deps, conn, directory, ListQuery(open=id_, message=message), since)
     if found is None:
         return None
     owner = found.part.conversation.owner

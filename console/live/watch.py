@@ -1,26 +1,25 @@
-"""Open lists: what they show, the current state of it, and the events that bring one to the other. `ListWatcher` looks,
-`console.live.broadcast` sends."""
+"""The current state of what open lists show (`console.live.watched_list`), and the events that bring them to it.
+`ListWatcher` looks, `console.live.broadcast` sends."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from time import monotonic
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
+from uuid import UUID
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, g
 from markupsafe import Markup
 from psycopg import Connection
 
 from console.levels import ADMITTED
 from console.live.broadcast import event, new_results
-from console.request import acts, person, words
-from console.table.query import ROWS, ListQuery, cursor
-from console.table.rows import RowContext, render_rows, row_mark
+from console.live.watched_list import ConversationKey, ListHeader, WatchedList
+from console.table.query import ROWS
+from console.table.rows import render_rows, row_mark
 from console.words import Words
 from domain.directory import Directory
 from domain.routing.supervision import Supervision
@@ -37,77 +36,25 @@ from infra.postgres.lists.cursor import END, Cursor
 from infra.postgres.lists.desk import DeskFilter, desk_page, waiting
 from infra.postgres.lists.last_messages import with_last_answers, with_last_messages, with_promises
 from infra.postgres.lists.liveliness import Liveliness, liveliness
-from infra.postgres.lists.unmanaged import ListedConversation, ListedStatus, UnmanagedFilter, statuses_of
+from infra.postgres.lists.unmanaged import (
+    FoundMessage,
+    ListedConversation,
+    ListedStatus,
+    UnmanagedFilter,
+    statuses_of,
+)
 from infra.postgres.sending.accounts import SendingTrouble, sending_trouble
+from infra.postgres.words.matching import with_found_messages
 
 MAX_NEW = 100
 """More new conversations than this are announced as "more than"."""
 
-ConversationKey = str
-"""A conversation's id as text, which a dictionary finds many times faster than a UUID; there are five hundred lists."""
+SearchWords = tuple[str, ...]
 
 _SEARCHES, _SEARCH_SECONDS = 5, 5.0
 """At most this many searches are repeated in one look, and each at most this often."""
-_ANY = UUID(int=0)
 _VIEWERS_SECONDS = 9.0
 """How often it is said again who looks at which conversation: less often than it is forgotten."""
-
-
-class ListHeader(NamedTuple):
-    """What is shown above a list. `address`: of the list as it is now, `newest_address`: with the newest first;
-    `totals`: active, closed and dismissed conversations, None on the waiting list and for a search; `soon`: how
-    many run out soon, listed at `soon_address`; `lost`: how many were lost within a day, listed at `lost_address`;
-    `new`: how many conversations the list lacks; `moved`: it differs otherwise; `alive`: whether messages arrive;
-    `trouble`: what is wrong with sending, shown at the last two addresses."""
-
-    address: str
-    newest_address: str
-    totals: tuple[int, int, int] | None
-    soon: int
-    soon_address: str
-    lost: int
-    lost_address: str
-    waiting: int
-    waiting_address: str
-    new: int
-    moved: bool
-    is_desk: bool
-    alive: Liveliness
-    trouble: SendingTrouble
-    unknown_address: str
-    numbers_address: str
-
-
-@dataclass(eq=False, slots=True)
-class WatchedList:
-    """A list that is open in a browser: what it showed when its stream began, and what was sent since.
-
-    `rows`: the mark of each row; `newest`: the first row when the list was read, so that new ones can be announced;
-    `total`: how many matched; `size`: rows of a page; `open`: the conversation in the panel; `answers`: the numbers of
-    results that were sent (`infra.postgres.console.audit.answer_counts`)."""
-
-    session: bytes
-    person: str
-    query: ListQuery
-    language: str
-    zone: ZoneInfo
-    context: RowContext
-    address: str
-    newest_address: str
-    soon_address: str
-    lost_address: str
-    waiting_address: str
-    trouble_addresses: tuple[str, str]
-    rows: dict[ConversationKey, str]
-    newest: Cursor
-    total: int | None
-    size: int
-    is_desk: bool = False
-    open: UUID | None = None
-    header: ListHeader | None = None
-    open_mark: str | None = None
-    answers: Mapping[str, int] = field(default_factory=dict)
-    page: UUID = field(default_factory=uuid4)
 
 
 class ListTop(NamedTuple):
@@ -133,9 +80,10 @@ class ListState:
     """The current state of everything that open lists show.
 
     `gone`: conversations that are no longer unmanaged; `tops`: the newest rows of each list; `desks`: the first page of
-    each waiting list; `open`: the marks of open conversations; `living`: the sessions that may still look, and what
-    they supervise; `answers`: per person, the number of results of each command or batch; `at`: when, by the database's
-    clock."""
+    each waiting list; `found`: by the words of a search, the messages that it finds in rows that changed; `open`: the
+    marks of open conversations; `dialogs`: a text that changes whenever anybody opens or closes a dialog; `living`: the
+    sessions that may still look, and what they supervise; `answers`: per person, the number of results of each command
+    or batch; `at`: when, by the database's clock."""
 
     rows: Mapping[ConversationKey, ListedConversation]
     marks: Mapping[ConversationKey, str]
@@ -143,10 +91,12 @@ class ListState:
     tops: Mapping[UnmanagedFilter, ListTop]
     desks: Mapping[DeskFilter, ListTop]
     counts: Mapping[UnmanagedFilter, ListTotals]
+    found: Mapping[SearchWords, Mapping[ConversationKey, FoundMessage]]
     waiting: Mapping[Supervision | None, int]
     alive: Liveliness
     trouble: SendingTrouble
     open: Mapping[UUID, str]
+    dialogs: str
     living: Mapping[bytes, Supervision | None]
     answers: Mapping[str, Mapping[str, int]]
     directory: Directory
@@ -171,19 +121,22 @@ class ListWatcher:
             directory = self._directories.read(conn)
             self._tell_viewers(conn, shown)
             rows = self._changed(conn, {id_ for each in shown for id_ in each.rows})
+            marks = {id_: row_mark(row) for id_, row in rows.items()}
             lists = [each.query.newest for each in shown if not each.is_desk]
             desks = {each.query.desk_filter for each in shown if each.is_desk}
             return ListState(
                 rows=rows,
-                marks={id_: row_mark(row) for id_, row in rows.items()},
+                marks=marks,
                 gone={id_ for id_, row in rows.items() if row.reason_code is None},
                 tops=self._tops(conn, set(lists)),
                 desks={which: _desk_top(conn, which) for which in desks},
                 counts={each: list_totals(conn, each) for each in set(map(counted, lists))},
+                found=_found(conn, shown, rows, marks),
                 waiting={within: waiting(conn, within) for within in {each.query.within for each in shown}},
                 alive=liveliness(conn),
                 trouble=sending_trouble(conn),
                 open=conversation_page.marks(conn, {each.open for each in shown if each.open}),
+                dialogs=viewers.dialogs_mark(conn),
                 living=self._living(conn, {each.session for each in shown}, directory),
                 answers=audit.answer_counts(conn, {each.person for each in shown}),
                 directory=directory,
@@ -231,59 +184,6 @@ class ListWatcher:
         return {which: self._searched.get(which, _NEVER)[1] if which.words else _top(conn, which) for which in lists}
 
 
-def row_context(query: ListQuery, endpoint: str, *, replaces: bool = False) -> RowContext:
-    """The context of the rows of a list, for the person of the request."""
-    actions = url_for("conversations.take", id_=_ANY).partition(str(_ANY))[0]
-    return RowContext(query.opens(endpoint), actions, person().answers, acts(), endpoint == "waiting.show", replaces)
-
-
-def watched_list(session: bytes) -> WatchedList:
-    """The list that a browser shows, as the request for its stream describes it."""
-    query, is_desk = ListQuery.read(request.args), request.args.get("list") == "waiting"
-    seen = query.seen_by(person())
-    endpoint = "waiting.show" if is_desk else "unmanaged.show"
-    total = request.args.get("total", "")
-    return WatchedList(
-        session,
-        person().name,
-        seen,
-        words().language,
-        words().zone,
-        row_context(query, endpoint, replaces=True),
-        url_for(endpoint, **query.args(after=None)),
-        url_for(endpoint, **query.args(order="newest")),
-        soon_address(query),
-        lost_address(query),
-        url_for("waiting.show"),
-        (url_for("sending.unknown"), url_for("sending.show_numbers")),
-        _marks(request.args.get("seen", "")),
-        cursor(request.args.get("newest")) or END,
-        int(total) if total.isdecimal() and len(total) < 18 else None,
-        seen.rows or ROWS[0],
-        is_desk,
-        query.open,
-    )
-
-
-def soon_address(query: ListQuery) -> str:
-    """The address of the conversations that run out first, with the list's number, reason and campaign."""
-    return url_for("unmanaged.show", **query.args(status="active", order="urgent", q="", open=None))
-
-
-def lost_address(query: ListQuery) -> str:
-    """The address of the closed conversations, with the list's number, reason and campaign."""
-    return url_for("unmanaged.show", **query.args(status="closed", order="newest", q="", open=None))
-
-
-def _marks(seen: str) -> dict[ConversationKey, str]:
-    """The marks of the browser's rows, by conversation."""
-    found: dict[ConversationKey, str] = {}
-    for mark in seen.split(",")[: max(ROWS)]:
-        with suppress(ValueError):
-            found[str(UUID(mark.partition(".")[0]))] = mark
-    return found
-
-
 def counted(which: UnmanagedFilter) -> UnmanagedFilter:
     """The conversations that the totals above a list count: those of its number, reason, campaign and tag."""
     return UnmanagedFilter(None, which.reason, which.number, (), "newest", which.campaign, which.within, which.tag)
@@ -309,7 +209,9 @@ def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[byte
     if changed or header != shown.header:
         with app.app_context():
             g.words = Words(shown.language, shown.zone, now.at)
-            rows = render_rows((now.rows[id_] for id_ in changed), now.directory, shown.context, shown.query.open)
+            found = now.found.get(shown.query.filter.words, {})
+            listed = (replace(now.rows[id_], found=found.get(id_)) for id_ in changed)
+            rows = render_rows(listed, now.directory, shown.context, shown.query.open)
             fragments = [f"<template>{row}</template>" for row in rows]  # a row outside of a table is not valid HTML
             if header != shown.header:
                 fragments.append(_rendered_header(header, shown.language))
@@ -320,6 +222,9 @@ def changes_for(app: Flask, shown: WatchedList, now: ListState) -> Sequence[byte
     if mark != shown.open_mark:
         shown.open_mark = mark
         events.append(event("open"))
+    if now.dialogs != shown.dialogs:
+        shown.dialogs = now.dialogs
+        events.append(event("dialogs"))
     events += new_results(shown, now.answers)
     return events
 
@@ -400,6 +305,29 @@ def _rendered_header(header: ListHeader, language: str) -> Markup:
     """`language` must be that of the page (`console.table.snapshot_cache`)."""
     content = current_app.jinja_env.get_template("list_header_update.html").render(**header._asdict(), most=MAX_NEW)
     return Markup(content)  # noqa: S704 - the template escapes
+
+
+def _found(
+    conn: Connection[Any],
+    shown: Sequence[WatchedList],
+    rows: Mapping[ConversationKey, ListedConversation],
+    marks: Mapping[ConversationKey, str],
+) -> dict[SearchWords, dict[ConversationKey, FoundMessage]]:
+    """What searches find in the rows that pages are about to be sent."""
+    changed: dict[SearchWords, set[ConversationKey]] = {}
+    for each in shown:
+        if not each.is_desk and (typed := each.query.filter.words):
+            differs = {id_ for id_, mark in each.rows.items() if marks.get(id_, mark) != mark}
+            changed.setdefault(typed, set()).update(differs)
+    return {
+        typed: {
+            str(row.id): row.found
+            for row in with_found_messages(conn, [rows[id_] for id_ in ids], typed)
+            if row.found is not None
+        }
+        for typed, ids in changed.items()
+        if ids
+    }
 
 
 def _desk_top(conn: Connection[Any], which: DeskFilter) -> ListTop:

@@ -219,7 +219,9 @@ def _transfers(able: Sequence[SeenConversation], kind: BulkAction, batch: str, m
     detail: dict[str, object] = {"kind": kind, "target": chosen}
     return [
         CommandRequest(
-            body(Transfer, conversation_id=seen.id, target=to, mode=mode, expected_version=seen.version, batch_id=batch),
+            body(
+                Transfer, conversation_id=seen.id, target=to, mode=mode, expected_version=seen.version, batch_id=batch
+            ),
             mode,
             detail,
         )

@@ -18,7 +18,7 @@ from domain.directory import Directory
 from domain.ids import FactId
 from domain.sending.number_texts import SPEAKER
 from domain.sending.sends import Send, word_id
-from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, replied_to
+from infra.postgres.lists.conversation_parts import ConversationPart, replied_to
 
 _LEARNED_LATER = timedelta(minutes=2)
 """An event that was learned this much later than it became true says so."""
@@ -65,12 +65,11 @@ class ChatEntry:
 def chat_entries(
     part: ConversationPart,
     directory: Directory,
-    until: EntryCursor | None = None,
     sends: Sequence[Send] = (),
     files: ShownFiles = NO_FILES,
 ) -> list[ChatEntry]:
-    """Messages and sentences by time, each day preceded by its date. `until`: the entry that follows the part, whose
-    events it leaves out; None: the part is the end. `sends`: what was sent from here; those that are no part of the
+    """Messages and sentences by time, each day preceded by its date; of the events those from the beginning of the part
+    to the entry that follows it. `sends`: what was sent from here; those that are no part of the
     transcript yet stand where they were asked for. `files`: of both."""
     words_ = {word_id(send.id): send for send in sends}
     known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
@@ -90,8 +89,9 @@ def chat_entries(
         entry.file = files.received.get(item.id) if send is None else files.sent.get(send.id)
         entry.reactions = list(reactions.get(item.wamid or "", {}).values())
         found.append(entry)
-    edge = part.first if part.rest and not part.from_the_first else part.after
+    edge = part.first if part.rest else part.after
     begin = edge.at if edge else None
+    until = part.last if part.beyond else part.before
     unsaid = [_unsaid(send, directory, known, people, files) for send in words_.values()]
     events = [
         event

@@ -26,7 +26,7 @@ from domain.mail import Mail
 from infra.postgres import mails
 from infra.postgres.campaigns.answers import answered_in
 from infra.postgres.lists.conversation_page import marks
-from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, conversation_part
+from infra.postgres.lists.conversation_parts import ConversationPart, EntryCursor, conversation_part, place_of
 from infra.postgres.lists.own import earlier_conversations
 from infra.postgres.lists.unmanaged import ListedConversation
 from infra.postgres.sending.sends import of_conversation
@@ -54,8 +54,9 @@ class ForwardedMail:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the panel shows. `decided`: the messages and events that decided the reason, by id; `mark` changes whenever
-    the panel does; `promised`: to whom the customer's answer is promised; None: to nobody;
+    """What the panel shows. `at`: the message at which it opens; `around`: the part with that message and its entries,
+    where the newest part does not have it. `decided`: the messages and events that decided the reason, by id; `mark`
+    changes whenever the panel does; `promised`: to whom the customer's answer is promised; None: to nobody;
     `campaigns`: id and name of those that the customer answered here; `earlier`: the customer's other
     conversations."""
 
@@ -70,6 +71,8 @@ class Panel:
     kept: KeptAround
     earlier: Sequence[ListedConversation]
     mark: str
+    at: UUID | None
+    around: tuple[ConversationPart, Sequence[ChatEntry]] | None
 
 
 def render(
@@ -110,9 +113,14 @@ def look(
     part = conversation_part(conn, query.open, since=since)
     if part is None or mark is None:
         return None
+    place = place_of(conn, query.open, query.message) if query.message and not since else None
+    around = None
+    if place is not None and part.rest and part.first is not None and place < part.first:
+        around = conversation_part(conn, query.open, before=part.first, around=place)
     sent = list(_forwarded(conn, part.conversation.id))
     sends = of_conversation(conn, part.conversation.id)
-    files = shown_files(conn, part.transcript, sends, available=deps.files is not None)
+    read = [*part.transcript, *(around.transcript if around else ())]
+    files = shown_files(conn, read, sends, available=deps.files is not None)
     promised = promised_of(conn, directory, part.conversation.id)
     decided: dict[UUID, TranscriptItem] = {
         item.id: item for item in (*part.named, *part.transcript) if item.id in part.conversation.because
@@ -121,7 +129,7 @@ def look(
     return Panel(
         part,
         row_view(part.conversation, directory),
-        chat_entries(part, directory, sends=sends, files=files),
+        chat_entries(part, directory, sends, files),
         decided,
         sent,
         box,
@@ -130,6 +138,8 @@ def look(
         kept_around(conn, part.conversation.id),
         _earlier(conn, part.conversation.id),
         f"{mark}.{box.mode}",  # a window ends without a change of the conversation
+        query.message if place else None,
+        (around, chat_entries(around, directory, sends, files)) if around else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What an open panel asks for: what has changed in it, and earlier parts of a long conversation."""
+"""What an open panel asks for: what has changed in it, earlier parts of a long conversation, and where words are."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -13,17 +13,18 @@ from console.messages import shown_message
 from console.pages import panel
 from console.pages.chat import chat_entries, summary_of
 from console.request import address, dialog, person
-from console.table.query import ListQuery
+from console.table.query import ListQuery, cleaned
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.lists.conversation_page import deleted_messages
-from infra.postgres.lists.conversation_parts import conversation_part, entry_cursor
+from infra.postgres.lists.conversation_parts import FIRST, conversation_part, entry_cursor
 from infra.postgres.media import received
 from infra.postgres.sending.sends import of_conversation
+from infra.postgres.words.matching import MOST_FOUND, found_in
 
 
 def panel_parts_pages(deps: Dependencies) -> Blueprint:
-    """`/conversations/ID/changes`, `/conversations/ID/earlier`, `/conversations/ID/deleted`."""
+    """`/conversations/ID/` and `changes`, `earlier`, `find`, `deleted`."""
     pages = Blueprint("panel_parts", __name__, url_prefix="/conversations/<uuid:id_>")
 
     @pages.get("/changes")
@@ -43,18 +44,29 @@ def panel_parts_pages(deps: Dependencies) -> Blueprint:
     @pages.get("/earlier")
     @gate.open_to("messages")
     def earlier(id_: UUID) -> ResponseReturnValue:
-        """What precedes the part that a page shows, or the beginning of the conversation."""
-        before, after = entry_cursor(request.args.get("before")), entry_cursor(request.args.get("after"))
-        first = "first" in request.args
+        """What precedes the part that a page shows: the last of it, its beginning, or what lies around a message."""
+        before, after, around = (entry_cursor(request.args.get(name)) for name in ("before", "after", "around"))
+        around = FIRST if "first" in request.args else around
         with deps.connection() as conn:
             may_read = gate.may_read(conn, id_)
-            part = conversation_part(conn, id_, before=before, after=after, from_the_first=first) if may_read else None
+            part = conversation_part(conn, id_, before=before, after=after, around=around) if may_read else None
             if part is None:
                 abort(404)
             sent = of_conversation(conn, id_)
             files = shown_files(conn, part.transcript, sent, available=deps.files is not None)
-            chat = chat_entries(part, deps.directory(conn), part.last if first else before, sent, files)
-        return dialog("panel_earlier.html", part=part, chat=chat, before=before, after=after)
+            chat = chat_entries(part, deps.directory(conn), sent, files)
+        return dialog("panel_earlier.html", part=part, chat=chat)
+
+    @pages.get("/find")
+    @gate.open_to("messages")
+    def find(id_: UUID) -> ResponseReturnValue:
+        """The messages in which words are, also of parts that the page does not show."""
+        typed = cleaned(request.args.get("q"))
+        with deps.connection() as conn:
+            if not gate.may_read(conn, id_):
+                abort(404)
+            found = found_in(conn, id_, typed.split()) if typed else []
+        return dialog("find.html", id_=id_, typed=typed, found=found[-MOST_FOUND:], more=len(found) > MOST_FOUND)
 
     @pages.post("/deleted")
     def deleted(id_: UUID) -> ResponseReturnValue:

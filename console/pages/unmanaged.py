@@ -13,7 +13,8 @@ from psycopg import Connection
 
 from console import gate
 from console.dependencies import Dependencies
-from console.live.watch import counted, lost_address, matching, row_context, soon_address
+from console.live.watch import counted, matching
+from console.live.watched_list import lost_address, row_context, soon_address
 from console.pages import panel
 from console.pages.download import download_list
 from console.request import dialog, person, target, words

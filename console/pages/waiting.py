@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 
 from console import gate
 from console.dependencies import Dependencies
-from console.live.watch import row_context
+from console.live.watched_list import row_context
 from console.pages import panel
 from console.pages.download import download_list
 from console.pages.unmanaged import keep

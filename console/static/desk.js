@@ -6,7 +6,8 @@ const ALIVE = 60000;  // milliseconds between two signs of life
 const HERE = 3000;  // milliseconds at least between two answers to the stream
 const STARTED = 1000;  // by then a browser that allows sound has started it
 const LETTERS = {
-  r: "answer-text", h: "do-hand-over", p: "do-park", b: "do-give-back", t: "do-take-over", c: "do-close", "?": "show-keys",
+  r: "answer-text", h: "do-hand-over", p: "do-park", b: "do-give-back", t: "do-take-over", c: "do-close",
+  f: "find-open", "?": "show-keys",
 };
 const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant for something else
 

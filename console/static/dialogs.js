@@ -112,14 +112,14 @@ function startChat() {
   let below = null, atEnd = false;
   document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
     const chat = byId("chat");
-    if (target?.id === "earlier" && chat) below = chat.scrollHeight - chat.scrollTop;
+    if (target?.matches?.(".more") && chat) below = chat.scrollHeight - chat.scrollTop;
   });
   document.addEventListener("htmx:afterSettle", ({ detail: { requestConfig } }) => {
     const chat = byId("chat");
     if (below === null || !chat) return;
     chat.scrollTop = requestConfig?.path.includes("first=1") ? 0 : chat.scrollHeight - below;
     below = null;
-    chat.focus({ preventScroll: true });
+    if (document.activeElement === document.body) chat.focus({ preventScroll: true });
   });
   document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target } }) => {
     const chat = byId("chat");

@@ -24,6 +24,7 @@ function press(key) {
   else if (key === "x") current()?.querySelector("input[name=pick]")?.click();
   else if (key in BUTTONS) act(BUTTONS[key]);
   else if (key === "/") byId("bar")?.querySelector("[type=search]")?.select();
+  else if (key === "f") byId("find-open")?.click();
   else if (key === "?") byId("show-keys")?.click();
   else if (key === "z") all("#notices .undo").at(-1)?.click();
   else return false;

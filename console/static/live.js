@@ -54,6 +54,7 @@ export function startLive({ showError }) {
       received();
       htmx.trigger(document.body, "live");
     });
+    source.addEventListener("dialogs", () => { received(); htmx.trigger(document.body, "dialogs"); });
     source.addEventListener("results", (event) => { received(); results.add(JSON.parse(event.data)); });
     source.onerror = lost;
   }

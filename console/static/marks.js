@@ -3,26 +3,41 @@
 import { all, byId } from "./dom.js";
 
 const NAME = "found";
-const PLACES = "#list .who, #list .text, #panel-head > div, #chat .msg > :is(p, blockquote)";
+const LIST = "#list .who, #list .text, #panel-head > div", CHAT = "#chat .msg > :is(p, blockquote)";
 const PHONE = /^[-+0-9 ()./\u2010-\u2015\u00a0]+$/, FEWEST_DIGITS = 4;
 const WITHOUT_BLANKS = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]/;
 
 export function startMarks() {
-  const typed = byId("bar")?.querySelector("[name=q]")?.defaultValue.trim();
-  if (!typed || !CSS.highlights) return;
-  const words = folded(typed).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-  const digits = PHONE.test(typed) ? typed.replace(/\D/g, "").replace(/^0+/, "") : "";
-  let planned = 0;
+  if (!CSS.highlights) return { seek() {} };
+  const listed = wanted(byId("bar")?.querySelector("[name=q]")?.defaultValue ?? "");
+  let sought = wanted(""), planned = 0;
   const mark = () => {
     planned = 0;
-    const ranges = all(PLACES).flatMap((place) => textsOf(place)).flatMap((text) => rangesIn(text, words, digits));
-    CSS.highlights.set(NAME, new Highlight(...ranges));
+    const inList = rangesOf(LIST, listed), inChat = [listed, sought].flatMap((each) => rangesOf(CHAT, each));
+    CSS.highlights.set(NAME, new Highlight(...inList, ...inChat));
   };
   const plan = () => { planned ||= requestAnimationFrame(mark); };
   document.addEventListener("htmx:afterSwap", plan);
   document.addEventListener("htmx:oobAfterSwap", plan);
   mark();
+  // Marks other words in the open conversation as well.
+  const seek = (text) => {
+    sought = wanted(text);
+    plan();
+  };
+  return { seek };
 }
+
+// What somebody searches, as it is compared.
+function wanted(typed) {
+  return {
+    words: folded(typed).split(/[^\p{L}\p{N}]+/u).filter(Boolean),
+    digits: PHONE.test(typed.trim()) ? typed.replace(/\D/g, "").replace(/^0+/, "") : "",
+  };
+}
+
+const rangesOf = (places, { words, digits }) => words.length
+  ? all(places).flatMap((place) => textsOf(place)).flatMap((text) => rangesIn(text, words, digits)) : [];
 
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 

@@ -29,9 +29,10 @@ _ANY = UUID(int=0)
 class ListQuery:
     """The query of a list's address. `campaign`: only answers to it; `tag`: only those that have it; `q`: the text of
     the search field; `status`, `rows`, `order` None: the person's preference (`seen_by`); `open`: the conversation in
-    the panel, at `tab`; `skip`: how many rows stood before this page when its address was made. Of the waiting list,
-    `state`: which conversations, `to`: those that are queued for, offered to or in progress with somebody, `since`: the
-    row that ended the previous page. `within`: what the person supervises, which no address can say."""
+    the panel, at `tab` and at `message`, which is carried into no other address; `skip`: how many rows stood before
+    this page when its address was made. Of the waiting list, `state`: which conversations, `to`: those that are queued
+    for, offered to or in progress with somebody, `since`: the row that ended the previous page. `within`: what the
+    person supervises, which no address can say."""
 
     status: ChosenStatus | None = None
     reason: Reason | None = None
@@ -49,6 +50,7 @@ class ListQuery:
     since: Cursor | None = None
     open: UUID | None = None
     tab: str = "conversation"
+    message: UUID | None = None
     within: Supervision | None = None
 
     @classmethod
@@ -73,6 +75,7 @@ class ListQuery:
             since=cursor(given.get("from")),
             open=_uuid(given.get("open")),
             tab=tab if tab in TABS else "conversation",
+            message=_uuid(given.get("message")),
             within=supervision(),
         )
 
@@ -127,7 +130,7 @@ class ListQuery:
 
     def args(self, **changes: object) -> dict[str, Any]:
         """Arguments for `url_for`, without defaults. Any change but of the panel leads to the first page."""
-        same_page = changes.keys() <= {"open", "tab"}
+        same_page = changes.keys() <= {"open", "tab", "message"}
         place = {} if same_page else {"after": None, "before": None, "skip": 0, "since": None}
         moved = replace(self, **(place | changes))  # type: ignore[arg-type]  # templates pass names of fields
         found = {
@@ -147,6 +150,7 @@ class ListQuery:
             "from": moved.since and str(moved.since),
             "open": moved.open,
             "tab": moved.tab if moved.open and moved.tab != "conversation" else None,
+            "message": changes.get("message"),
         }
         return {name: value for name, value in found.items() if value is not None}
 

@@ -23,8 +23,10 @@ from console.live.broadcast import Broadcaster
 from console.live.campaigns import CampaignWatcher
 from console.live.desk import DeskWatcher
 from console.live.directory import DirectoryWatcher
-from console.live.watch import ListWatcher, WatchedList
+from console.live.watch import ListWatcher
+from console.live.watched_list import WatchedList
 from console.metrics import ConsoleMetrics
+from consumers.workers.words import MessageWords
 from domain.directory import Level
 from domain.facts import FACT, Fact
 from domain.mail import MailPolicy
@@ -193,6 +195,12 @@ class Console:
         found = self.publisher.on(topic)
         self.publisher.records = [record for record in self.publisher.records if record.topic != topic]
         return found
+
+    def read_words(self) -> None:
+        """Reads the words of all messages, as the process `analytics` does."""
+        words = MessageWords(self.office.connection.transaction_of)
+        while words.follow() or words.walk_recent() or words.walk():
+            pass
 
     def watch(self) -> ListWatcher:
         """A watcher that has not looked yet."""

@@ -121,6 +121,7 @@ OPEN = {
     "opt_outs.undo": "campaigns",
     "panel_parts.changes": "lists",
     "panel_parts.earlier": "messages",
+    "panel_parts.find": "messages",
     "personal_alarms.change": "lists",
     "personal_alarms.show": "lists",
     "provider.begin": "everybody",

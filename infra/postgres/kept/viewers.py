@@ -56,6 +56,18 @@ def others(conn: Connection[Any], conversation: UUID, person: str) -> list[Other
     return [OtherViewer(*row) for row in found]
 
 
+def dialogs_mark(conn: Connection[Any]) -> str:
+    """Returns a text that changes whenever anybody opens or closes a dialog about a conversation; empty: none is
+    open."""
+    found = conn.execute(
+        "select coalesce(md5(string_agg(concat_ws(' ', conversation_id, person, dialog), ',' order by page)), '') "
+        "from viewers where dialog is not null and seen_at > now() - %s",
+        (FORGOTTEN_AFTER,),
+    ).fetchone()
+    assert found is not None
+    return str(found[0])
+
+
 _TELL: LiteralString = (
     "with told as (select * from unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[]) "
     "as t (page, conversation_id, person, dialog)), "

@@ -61,10 +61,14 @@ def entry_cursor(text: str | None) -> EntryCursor | None:
         return None
 
 
+FIRST = EntryCursor(datetime.min.replace(tzinfo=UTC), 0, UUID(int=0))
+"""Precedes every entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationPart:
-    """A part of a conversation, in reading order. `first`, `last`: its ends; None: it has no entries. `rest`: how many
-    entries lie between it and the other end of what was asked for, which began behind `after`. `history`: all of the
+    """A part of what lies between `after` and `before`, in reading order. `first`, `last`: its ends; None: it has no
+    entries. `rest`: how many entries lie before it, `beyond`: how many behind it. `history`: all of the
     conversation's; `caused`: the times of the facts that the history names; `named`: messages outside of the part to
     which something in it replies, and the facts that decided."""
 
@@ -73,8 +77,9 @@ class ConversationPart:
     first: EntryCursor | None
     last: EntryCursor | None
     rest: int
+    beyond: int
     after: EntryCursor | None
-    from_the_first: bool
+    before: EntryCursor | None
     history: Sequence[HistoryEntry]
     caused: dict[UUID, datetime]
     named: Sequence[TranscriptItem]
@@ -87,19 +92,18 @@ def conversation_part(
     before: EntryCursor | None = None,
     after: EntryCursor | None = None,
     since: EntryCursor | None = None,
-    from_the_first: bool = False,
+    around: EntryCursor | None = None,
 ) -> ConversationPart | None:
     """Returns the last part before `before` (None: the newest) and after `after`, from one consistent read, or None if
-    the conversation does not exist. `from_the_first`: the first part instead of the last. `since`: everything from this
-    entry on, at most `MAX_OPEN`. `conn` must not be in a transaction."""
+    the conversation does not exist. `around`: the part around this entry instead of the last. `since`: everything from
+    this entry on, at most `MAX_OPEN`. `conn` must not be in a transaction."""
     with one_snapshot(conn):
         of = read_conversation(conn, conversation_id)
         if of is None:
             return None
         bounds = _Bounds(conversation_id, before, after, since)
-        facts = _read(conn, bounds, MAX_OPEN if since else PART, down=not from_the_first)
+        facts = _around(conn, bounds, around) if around else _read(conn, bounds, MAX_OPEN if since else PART, down=True)
         first, last = min(map(_place, facts), default=None), max(map(_place, facts), default=None)
-        rest = bounds._replace(after=last) if from_the_first else bounds._replace(before=first, since=None)
         story = history(conn, of)
         because = {fact for event in story for fact in event.because} | set(of.because)
         return ConversationPart(
@@ -109,13 +113,23 @@ def conversation_part(
             ),
             first,
             last,
-            _count(conn, rest) if facts else 0,
+            _count(conn, bounds._replace(before=first, since=None)) if facts else 0,
+            _count(conn, bounds._replace(after=last, since=None)) if facts and around else 0,
             after,
-            from_the_first,
+            before,
             story,
             _times(conn, because),
             _named(conn, of, facts),
         )
+
+
+def place_of(conn: Connection[Any], conversation_id: UUID, message: UUID) -> EntryCursor | None:
+    """Returns where in a conversation a message is; None: it is not in this one."""
+    found = conn.execute(
+        "select at, arrival, input_id from entries where input_id = %s and conversation_id = %s order by at limit 1",
+        (message, conversation_id),
+    ).fetchone()
+    return EntryCursor(*found) if found else None
 
 
 class _Bounds(NamedTuple):
@@ -142,6 +156,11 @@ _WITHIN = """
   and (%(since_at)s::timestamptz is null
     or (e.at, e.arrival, e.input_id) >= (%(since_at)s, %(since_arrival)s::bigint, %(since_id)s::uuid))
 """
+
+
+def _around(conn: Connection[Any], bounds: _Bounds, place: EntryCursor) -> list[ConversationFact]:
+    above = _read(conn, bounds._replace(before=place), PART // 2, down=True)
+    return above + _read(conn, bounds._replace(since=place), max(1, PART - len(above)), down=False)
 
 
 def _read(conn: Connection[Any], bounds: _Bounds, most: int, *, down: bool) -> list[ConversationFact]:

@@ -127,7 +127,7 @@ select id, phone_number_id, version, sequence, entries, status = 'c', last_at, s
 from conversations where id = any(%b::uuid[])
 """
 WRITTEN: LiteralString = """
-  select e.input_id, e.at, e.kind, case when m.edited_at is null then e.body else m.body end as text
+  select e.input_id, e.at, e.arrival, e.kind, case when m.edited_at is null then e.body else m.body end as text
   from entries e left join conversations c on c.id = e.conversation_id
   left join message_changes m on e.kind = 'customer_turn'
     and m.phone_number_id = c.phone_number_id and m.wamid = e.wamid

@@ -135,6 +135,40 @@ def test_a_dialog_says_that_its_conversation_changed_under_it(console: Console, 
     assert "It has changed meanwhile (ben): Reserved for Sales" in words_of(boss.get(look, "dialog").text)
 
 
+def test_an_open_dialog_is_told_by_the_stream_when_somebody_else_opens_one_and_when_they_close_it(
+    console: Console, boss: Browser
+) -> None:
+    maria, row = with_maria(console), console.office.customer_writes()
+    page = OpenList(console, maria)
+    page.look()
+    assert "event: dialogs" not in page.look()
+    found = re.search(r'hx-get="([^"]+/dialog\?[^"]+)"', boss.get(f"/conversations/{row}/dismiss", "dialog").text)
+    assert found is not None
+    boss.get(found[1].replace("&amp;", "&"), "dialog")
+    assert "event: dialogs" in page.look()
+    assert "event: dialogs" not in page.look()
+    dialog = maria.get(f"/conversations/{row}/transfer/user", "dialog").text
+    assert re.search(r'hx-trigger="[^"]*dialogs from:body', dialog)
+    look = re.search(r'hx-get="([^"]+/dialog\?[^"]+)"', dialog)
+    assert look is not None
+    assert "is about to dismiss it" in maria.get(look[1].replace("&amp;", "&"), "dialog").text
+    assert "event: dialogs" in page.look()  # her own
+    boss.get(f"/conversations/{row}/dialog?closed=1")
+    assert "event: dialogs" in page.look()
+    assert "about to" not in maria.get(look[1].replace("&amp;", "&"), "dialog").text
+
+
+def test_a_mention_leads_agents_to_their_desk_where_they_may_open_it(console: Console, boss: Browser) -> None:
+    row = console.office.customer_writes()
+    console.office.desktop_reports(AgentAccepted, "anna", row)
+    console.person("anna", administrator=False)
+    anna = console.signed_in("anna")
+    add_note(boss, row, "@anna please call her")
+    (link,) = re.findall(rf'href="([^"]*{row}[^"]*)"', anna.get("/mentions").text)
+    assert f"/desk/{row}" == link
+    assert "please call her" in anna.get(link).text
+
+
 def test_a_saved_list_has_its_count_and_others_see_it_if_it_is_shared(console: Console, boss: Browser) -> None:
     maria = with_maria(console)
     console.office.customer_writes()

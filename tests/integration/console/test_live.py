@@ -16,7 +16,8 @@ import pytest
 
 from console.levels import ADMITTED
 from console.live.broadcast import MAX_VIEWERS_OF_ONE, REFRESH_SECONDS, Broadcaster
-from console.live.watch import ListState, ListWatcher, WatchedList
+from console.live.watch import ListState, ListWatcher
+from console.live.watched_list import WatchedList
 from infra.postgres import mails
 from infra.postgres.connections.hints import ChangeHints
 from infra.postgres.connections.pool import connect
