@@ -33,6 +33,7 @@ from infra.openid.provider import OpenIdProvider
 from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console.sign_ins import SessionTerms
+from infra.postgres.rules.listing import with_former_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Dependencies:
     alarm_hosts: Collection[str] = ()
     metrics: ConsoleMetrics = field(default_factory=lambda: ConsoleMetrics(CollectorRegistry()))
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
-    _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
+    _directories: directory.DirectoryCache = field(default_factory=lambda: directory.DirectoryCache(with_former_rules))
 
     def connection(self) -> AbstractContextManager[Connection[Any]]:
         """A connection in autocommit mode, to be given back as soon as the rows are read: the pool has few, and taking

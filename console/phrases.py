@@ -229,9 +229,9 @@ def user_name(directory: Directory, user: str) -> str:
 
 
 def rule_name(directory: Directory, issuer: str) -> str:
-    """The name of the rule that issued a command; the id of one that the directory does not have."""
+    """The name of the rule that issued a command; the last one of a rule that the directory does not have any more."""
     id_ = issuer.removeprefix(RULE_ISSUER)
-    return next((rule.name for rule in directory.rules if rule.id == id_), id_)
+    return next((rule.name for rule in directory.rules if rule.id == id_), directory.former_rules.get(id_, id_))
 
 
 def owner_name(directory: Directory, kind: str, owner: str) -> str:

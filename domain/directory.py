@@ -86,12 +86,14 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Directory:
     """The whole directory at one point in time. A number that is not listed works too: without a menu and always
-    open. `rules`: in their order."""
+    open. `rules`: in their order; `former_rules`: the last names of rules that it does not have any more, by id, where
+    people are shown what these did."""
 
     numbers: dict[str, Number] = field(default_factory=dict)
     skillsets: dict[str, Skillset] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    former_rules: dict[str, str] = field(default_factory=dict)
 
     def number(self, phone_number_id: str) -> Number:
         return self.numbers.get(phone_number_id) or Number(phone_number_id)

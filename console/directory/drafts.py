@@ -9,6 +9,7 @@ from console import gate
 from console.dependencies import Dependencies
 from console.directory import view
 from console.directory.editing import DraftStanding, carry_over_draft, directory_in, problems_of, save, standing
+from console.directory.problems import shown_problems
 from console.directory.trial import DAYS
 from console.notices import LATE_SECONDS, kafka_unavailable
 from console.phrases import actor_name, rejection
@@ -55,7 +56,7 @@ def draft_pages(deps: Dependencies) -> Blueprint:
                 judged_differently=state.state != "applied" and numbers_judged_differently(before, wanted),
                 trial_days=DAYS,
                 hints=[hint for hint in view.shown_hints(wanted) if hint not in known],
-                problems=[problem.message for problem in problems_of(after)],
+                problems=shown_problems(problems_of(after), after, draft),
                 others=view.shown_changes(others),
                 others_versions=_between(directory_versions.listed(conn, None, 10), found.base),
                 conflicts=view.shown_conflicts(disputed.conflicts if disputed else ()),

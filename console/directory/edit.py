@@ -13,7 +13,7 @@ from console.dependencies import Dependencies
 from console.directory import view
 from console.directory.editing import LONGEST_NOTE, Beginning, begin, keep_draft, problems_of
 from console.directory.forms import KINDS, SPARE_ROWS, TableKind, field_at, fields_of, form_of, menu_rows, table_of
-from console.directory.problems import problem_text
+from console.directory.problems import ShownProblem, problem_said, shown_problems
 from console.phrases import LEVELS
 from console.request import translated
 from console.words import LANGUAGES, zones
@@ -128,13 +128,12 @@ def _form(
     """The form of a table, with what was typed and what is wrong with it."""
     place = _place(document or beginning.document, kind, id_)
     at_fields: dict[str, list[str]] = {}
-    elsewhere: list[str] = []
+    elsewhere: list[ShownProblem] = []
     for problem in problems or ():
         if problem.path[:2] == (kind, place):
-            key, _, said = problem.message.partition(": ")
-            at_fields.setdefault(field_at(problem.path[2:], {}, values), []).append(problem_text(said or key))
+            at_fields.setdefault(field_at(problem.path[2:], {}, values), []).append(problem_said(problem))
         else:
-            elsewhere.append(problem.message)
+            elsewhere += shown_problems([problem], document or beginning.document, draft)
     known = menu_rows(values)
     first = known[-1] + 1 if known else 0
     table = (beginning.table(kind, id_) or {}) if id_ else {}

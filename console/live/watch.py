@@ -43,6 +43,7 @@ from infra.postgres.lists.unmanaged import (
     UnmanagedFilter,
     statuses_of,
 )
+from infra.postgres.rules.listing import with_former_rules
 from infra.postgres.sending.accounts import SendingTrouble, sending_trouble
 from infra.postgres.words.matching import with_found_messages
 
@@ -109,7 +110,7 @@ class ListWatcher:
 
     connection: Callable[[], AbstractContextManager[Connection[Any]]]
     sessions: SessionTerms
-    _directories: directory.DirectoryCache = field(default_factory=directory.DirectoryCache)
+    _directories: directory.DirectoryCache = field(default_factory=lambda: directory.DirectoryCache(with_former_rules))
     _rows: dict[ConversationKey, ListedConversation] = field(default_factory=dict)
     _searched: dict[UnmanagedFilter, tuple[float, ListTop]] = field(default_factory=dict)
     _viewers: tuple[Mapping[UUID, Viewing], float] = field(default_factory=lambda: ({}, 0.0))

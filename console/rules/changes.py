@@ -13,13 +13,13 @@ from flask.typing import ResponseReturnValue
 
 from console.dependencies import Dependencies
 from console.directory.editing import Beginning, begin, keep_draft, problems_of, save
+from console.directory.problems import ShownProblem, problem_said, shown_problems
 from console.notices import kafka_unavailable
 from console.request import translated
 from console.rules.form import RuleFields, part_at, table_of, with_part, without_part
 from console.rules.pages import render_page
 from domain.contract.texts import gettext_noop
 from domain.directory_file.difference import Document, differences, plain
-from domain.directory_file.reader import DirectoryProblem
 from domain.ports import PublishFailed
 
 _KIND = "rule"
@@ -102,7 +102,7 @@ class _Edited:
     id: str
     document: Document
     problems: Mapping[str, list[str]]
-    elsewhere: Sequence[str]
+    elsewhere: Sequence[ShownProblem]
 
 
 def _edited(beginning: Beginning, id_: str, sent: RuleFields, do: str) -> _Edited:
@@ -120,22 +120,16 @@ def _edited(beginning: Beginning, id_: str, sent: RuleFields, do: str) -> _Edite
         problems.setdefault(part, []).append(translated(text))
     if not changed.get("name"):
         problems["name"] = [translated(gettext_noop("Give the rule a name."))]
-    elsewhere = []
+    elsewhere: list[ShownProblem] = []
     for problem in problems_of(document):
         if problem.path[:2] == (_KIND, place):
             if part := part_at(problem.path[2:]):
-                problems.setdefault(part, []).append(_said(problem))
+                problems.setdefault(part, []).append(problem_said(problem))
             else:
-                problems.setdefault("then", []).append(_said(problem))
+                problems.setdefault("then", []).append(problem_said(problem))
         else:
-            elsewhere.append(problem.message)
+            elsewhere += shown_problems([problem], document)
     return _Edited(str(changed["id"]), document, problems, elsewhere)
-
-
-def _said(problem: DirectoryProblem) -> str:
-    """Returns a problem without the name of its key, which stands beside the field."""
-    key, _, said = problem.message.partition(": ")
-    return said or key
 
 
 def _tables(beginning: Beginning) -> Sequence[Mapping[str, Any]]:

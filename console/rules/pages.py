@@ -12,6 +12,7 @@ from console import gate
 from console.commands import new_form
 from console.dependencies import Dependencies
 from console.directory.editing import DraftStanding, begin, directory_in, standing
+from console.directory.problems import ShownProblem
 from console.notices import LATE_SECONDS
 from console.phrases import rejection
 from console.request import address, person, supervision, words
@@ -101,7 +102,7 @@ def render_page(
     base: int,
     state: DraftStanding | None = None,
     problems: dict[str, list[str]] | None = None,
-    elsewhere: list[str] | None = None,
+    elsewhere: list[ShownProblem] | None = None,
     draft: UUID | None = None,
     added: str = "",
 ) -> tuple[str, int]:

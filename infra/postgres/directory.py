@@ -1,7 +1,7 @@
 """The directory in the database. It is read and replaced as a whole; its version counts the changes. Raises psycopg
 errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import time
 from typing import Any
@@ -36,16 +36,19 @@ class DirectoryChanges:
 
 
 class DirectoryCache:
-    """A copy of the directory in memory, which is read again when the version has changed."""
+    """A copy of the directory in memory, which is read again when the version has changed. `complete`: adds what a
+    process needs besides."""
 
-    def __init__(self) -> None:
+    def __init__(self, complete: Callable[[Connection[Any], Directory], Directory] = lambda _, found: found) -> None:
+        self._complete = complete
         self._version = -1
         self._directory = Directory()
 
     def read(self, conn: Connection[Any], known: int | None = None) -> Directory:
         """Returns the current directory. `known`: its current version, if the caller has read it already."""
         if (version(conn) if known is None else known) != self._version:
-            self._version, self._directory = read(conn)
+            now, found = read(conn)
+            self._version, self._directory = now, self._complete(conn, found)
         return self._directory
 
     def lock_shared(self, conn: Connection[Any]) -> Directory:

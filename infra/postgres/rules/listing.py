@@ -1,6 +1,7 @@
 """What rules did and what became of it since, for people. Raises psycopg errors."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
+from domain.directory import Directory
 from domain.mail import mail_id
 from domain.rescue.acts import RuleAct, issuer_of
 from domain.routing.supervision import Supervision
@@ -92,6 +94,14 @@ def rule_names(connection: Connection[Any], rules: Collection[str]) -> dict[str,
     return dict(rows)
 
 
+def with_former_rules(connection: Connection[Any], directory: Directory) -> Directory:
+    """Returns the directory with the names of rules that acted and that it does not have any more. O(rules that ever
+    acted)."""
+    known = {rule.id for rule in directory.rules}
+    names = dict(connection.execute(_NAMES_OF_ALL).fetchall())
+    return replace(directory, former_rules={id_: name for id_, name in names.items() if id_ not in known})
+
+
 def _listed(row: Sequence[Any]) -> ListedAct:
     own = len(RuleAct._fields)
     at, by, last_actor = row[own:]
@@ -153,6 +163,16 @@ select id, state, state = 'requested' and held_until > now() from mails where id
 union all
 select id, state, state = 'queued' from sends where id = any(%(ids)s::uuid[])
 """
+_NAMES_OF_ALL: LiteralString = """
+with recursive acted as (
+  (select rule_id, rule_name from rule_acts order by rule_id, at desc limit 1)
+  union all
+  select n.rule_id, n.rule_name from acted cross join lateral (
+    select rule_id, rule_name from rule_acts where rule_id > acted.rule_id order by rule_id, at desc limit 1
+  ) as n
+) select rule_id, rule_name from acted
+"""
+"""The last row of each rule, one after the other from the index: the table may have millions."""
 _SEEN = {
     True: SQL("exists (select from conversations where id = latest.conversation_id {})").format(SUPERVISED),
     False: SQL("true"),

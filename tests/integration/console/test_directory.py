@@ -14,6 +14,7 @@ from console.live.directory import DirectoryWatcher
 from consumers.changes.directory import apply_directory
 from domain.directory import Directory, Number, Opening, Skillset, User
 from domain.facts import AgentDeclined
+from domain.rules.rule import Rule, RuleTransfer
 from infra.postgres import directory
 from infra.postgres.directory_versions import VersionOrigin, listed
 from tests.support.console import Browser, Console, OpenPage, hidden
@@ -342,6 +343,21 @@ def test_a_new_table_without_its_id_is_refused_in_italian_too(boss: Browser) -> 
     assert "non è l'ID di un numero" in text(edits(boss, SHOP, phone_number_id="a b"))
     assert "non è un ID" in text(edits(boss, "/directory/skillset/edit", id="a b", name="A"))
     assert "è già presente" in text(edits(boss, USER, id="anna", name="A", email="a@example.com"))
+
+
+def test_a_skillset_that_a_rule_names_is_not_removed_and_the_page_leads_to_the_rule(
+    console: Console, boss: Browser
+) -> None:
+    rule = Rule("night", "Night rescue", on=True, transfer=RuleTransfer(skillset="sales"))
+    console.office.apply_directory(replace(COMPANY, rules=(rule,)))
+    page = follows(boss, boss.post("/directory/skillset/remove", of="sales"))
+    said = 'It names the skillset "sales", which would be gone. Change or remove the rule first.'
+    assert f"Rule “Night rescue”: {said}" in text(page)
+    assert '<a href="/rules?rule=night">Rule “Night rescue”</a>' in page
+    assert "drafts/" not in "".join(part for part in page.split('"') if part.endswith("/save"))
+    boss.post("/account/words", language="it")
+    page = follows(boss, boss.post("/directory/skillset/remove", of="sales"))
+    assert "Regola «Night rescue»: nomina lo skillset" in text(page)
 
 
 def without(company: Directory, *users: str) -> Directory:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from domain.directory import User
+from domain.facts import AgentAccepted
 from tests.support.console import Browser, Console, OpenList, hidden, ids
 from tests.support.office import COMPANY, USERS
 from tests.support.stories import FactMaker

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 
@@ -106,6 +107,27 @@ def test_what_somebody_took_meanwhile_cannot_be_undone(console: Console, room: R
     console.office.desktop_reports(AgentMessage, "anna", conversation)
     page = boss.get("/rules").text
     assert ("taken by " in page, "/recall" in page) == (True, False)
+
+
+def test_the_history_names_a_rule_that_was_removed_as_it_was_called_last(
+    console: Console, room: RuleRoom, boss: Browser
+) -> None:
+    room.write_rules(replace(reserve("night"), name="Night rescue"))
+    conversation = console.office.customer_writes()
+    room.run()
+    room.write_rules()
+    history = boss.get(f"/unmanaged?open={conversation}&tab=info").text
+    assert "Reserved for Sales by the rule Night rescue." in history
+
+
+def test_what_is_wrong_in_a_rule_is_said_in_italian_too(room: RuleRoom, boss: Browser) -> None:
+    boss.post("/account/words", language="it")
+    page = boss.get("/rules?new=1").text
+    page = boss.post("/rules/edit", **{**form_of(page), "add": "left"}).text
+    answer = boss.post(
+        "/rules/edit", **{**form_of(page), "name": "Sera", "left": "3", "left_unit": "min", "do": "save"}
+    )
+    assert (422, True) == (answer.status_code, "un numero intero da 6 a 1440" in answer.text)
 
 
 def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(room: RuleRoom, boss: Browser) -> None:
