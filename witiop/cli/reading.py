@@ -47,6 +47,7 @@ def unmanaged() -> None:
 )
 @click.option("--number", metavar="ID", help="Only conversations of this phone number id.")
 @click.option("--campaign", type=click.UUID, metavar="ID", help="Only answers to this campaign.")
+@click.option("--search", metavar="TEXT", help="Only those with these words in any message, or in name, phone or id.")
 @click.option("--after", type=CursorType(), metavar="CURSOR", help="Continue where the previous page ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
@@ -57,29 +58,41 @@ def list_(
     reason: str | None,
     number: str | None,
     campaign: "UUID | None",
+    search: str | None,
     after: "Cursor | None",
     as_json: bool,
 ) -> None:
     """List unmanaged conversations.
 
-    Those with the latest customer message are first. With --status dismissed: those that were dismissed instead.
+    Those with the latest customer message are first. With --status dismissed: those that were dismissed instead. With
+    --search: as on the page; counts then go up to 101, which means more than 100.
     """
     from domain.contract.row import row_document
     from infra.postgres.connections.clock import database_now
     from infra.postgres.connections.pool import connect
     from infra.postgres.lists.cursor import START
     from infra.postgres.lists.unmanaged import UnmanagedFilter, page
+    from infra.postgres.words.searched_page import searched_page
     from witiop.cli.views.display import show, show_json, terminal_width
-    from witiop.cli.views.lists import list_lines
+    from witiop.cli.views.lists import found_document, list_lines, search_lines
 
     statuses: dict[str, ListedStatus] = {"active": "active", "closed": "closed", "dismissed": "dismissed"}
-    filter_ = UnmanagedFilter(statuses.get(status), Reason(reason) if reason else None, number, campaign=campaign)
-    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        found = page(connection, filter_, rows, after or START)
+    words = tuple(search.replace("\x00", "").split()) if search else ()
+    reasoned = Reason(reason) if reason else None
+    filter_ = UnmanagedFilter(statuses.get(status), reasoned, number, words, campaign=campaign)
+    with connect(installation.postgres_dsn, "cli", autocommit=True, generic_plans=True) as connection:
+        searched = searched_page(connection, filter_, rows, after) if words else None
+        found = searched.page if searched else page(connection, filter_, rows, after or START)
         now = database_now(connection)
     if as_json:
-        documents = [row_document(row) for row in found.rows]
-        show_json({"rows": documents, "next": found.next and str(found.next), "counts": found.counts})
+        document = {"next": found.next and str(found.next), "counts": found.counts}
+        if searched is None:
+            show_json({"rows": [row_document(row) for row in found.rows], **document})
+        else:
+            rows_ = [{**row_document(row), "found": found_document(row)} for row in searched.rows]
+            show_json({"rows": rows_, **document, "complete": searched.is_complete})
+    elif searched is not None:
+        show(search_lines(searched, now, terminal_width()))
     else:
         show(list_lines(found, now, terminal_width()))
 

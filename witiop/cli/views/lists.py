@@ -7,10 +7,12 @@ from rich.text import Text
 
 from domain.contract.row import Row, visible_name
 from domain.contract.texts import NO_NAME
+from domain.times import rfc3339
 from infra.postgres.lists.desk import DeskPage
-from infra.postgres.lists.unmanaged import UnmanagedPage
+from infra.postgres.lists.unmanaged import ListedConversation, UnmanagedPage
 from infra.postgres.lists.waiting_facts import WaitingFactsPage
 from infra.postgres.lists.waiting_for_reply import WaitingForReplyPage
+from infra.postgres.words.searched_page import SearchedPage
 from witiop.cli.views.display import GAP, aligned, cut, duration, harmless, status_cell, utc_minute
 
 _HEAD = ("STATUS", "LEFT", "LAST (UTC)", "REASON", "CUSTOMER", "ID", "LAST TEXT")
@@ -33,6 +35,37 @@ def list_lines(page: UnmanagedPage, now: datetime, width: int | None) -> list[Te
     if dismissed := page.counts["dismissed"]:
         counts += f", {dismissed} dismissed"
     return [*lines, Text(), Text(counts + (f"; next page: --after {page.next}" if page.next else ""), "dim")]
+
+
+def search_lines(found: SearchedPage, now: datetime, width: int | None) -> list[Text]:
+    """Returns the lines of what a search found; as `list_lines`."""
+    lines = list_lines(found.page, now, width)
+    fresh = found.freshness
+    if fresh.searched_until is None:
+        lines.append(Text("So far, only names, phones, ids and the last message of each conversation are searched."))
+    elif fresh.is_late:
+        until = utc_minute(fresh.searched_until)
+        lines.append(
+            Text(f"Messages up to {until} UTC are searched; of later ones only the last of each conversation.")
+        )
+    if fresh.searched_until is not None and fresh.complete_since is not None:
+        since = utc_minute(fresh.complete_since)
+        lines.append(Text(f"Conversations that began before {since} UTC are not searched completely yet."))
+    if found.is_cut:
+        lines.append(Text("There may be more matches than were found: add a word, a number or a reason."))
+    return lines
+
+
+def found_document(row: ListedConversation) -> dict[str, object] | None:
+    """Returns the message that a search found as plain JSON values; None: the row itself shows what was searched."""
+    if row.found is None:
+        return None
+    return {
+        "id": str(row.found.id),
+        "at": rfc3339(row.found.at),
+        "by_customer": row.found.by_customer,
+        "text": "".join(piece.text for piece in row.found.pieces),
+    }
 
 
 def desk_lines(page: DeskPage, now: datetime, width: int | None) -> list[Text]:
@@ -108,8 +141,15 @@ def _cells(row: Row, reason_or_owner: str, now: datetime, width: int | None) -> 
         Text(reason_or_owner),
         cut(customer, _CUSTOMER_CELLS) if width else customer,
         Text(str(row.id), "dim"),
-        Text(harmless(": ".join(part for part in (row.last_speaker, row.last_text) if part and row.last_text))),
+        Text(_last(row)),
     ]
+
+
+def _last(row: Row) -> str:
+    """Returns the customer's last text; where a search found another message, that one with its time."""
+    if isinstance(row, ListedConversation) and row.found is not None:
+        return harmless(f"{utc_minute(row.found.at)}: {''.join(piece.text for piece in row.found.pieces)}")
+    return harmless(": ".join(part for part in (row.last_speaker, row.last_text) if part and row.last_text))
 
 
 def _urgency(row: Row, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import pytest
 from psycopg import Connection
 
 from consumers.handlers.conversations import Conversations
+from consumers.workers.words import MessageWords
 from domain.facts import FACT, Fact, Party
 from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
@@ -53,6 +55,19 @@ def demo(conn: Connection[Any]) -> None:
     process(conn, *(maker.turn(0.5 + n / 100, f"hello {n}") for n, maker in enumerate(MANY)))
 
 
+def read_words(conn: Connection[Any]) -> None:
+    """Reads the words of all messages, as the process `analytics` does."""
+
+    @contextmanager
+    def transaction() -> Iterator[Connection[Any]]:
+        with conn.transaction():
+            yield conn
+
+    words = MessageWords(transaction)
+    while words.follow() or words.walk_recent() or words.walk():
+        pass
+
+
 def listed(witiop: CommandLine, *arguments: str) -> Any:
     finished = witiop("unmanaged", "list", *arguments, "--json")
     assert (finished.code, finished.err) == (0, "")
@@ -87,6 +102,35 @@ def test_the_list_for_programs_is_one_document_of_rows_next_and_counts(witiop: C
     }
     rest = listed(witiop, "--after", found["next"])
     assert (len(rest["rows"]), rest["next"]) == (4, None)
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_list_is_searched_by_all_messages(conn: Connection[Any], witiop: CommandLine) -> None:
+    process(conn, ANNA.turn(0.8, "The bräkes squeak"), ANNA.turn(0.85, "Hello?"))
+    read_words(conn)
+    found = listed(witiop, "--search", "BRAKES squeak")
+    assert (["Anybody \u202ethere?"], {"active": 1, "closed": 0, "dismissed": 0}, None, True) == (
+        [row["last_text"] for row in found["rows"]],
+        found["counts"],
+        found["next"],
+        found["complete"],
+    )
+    assert ("The bräkes squeak", True) == tuple(found["rows"][0]["found"][key] for key in ("text", "by_customer"))
+    assert "The bräkes squeak" in witiop("unmanaged", "list", "--search", "brakes").out
+    assert [None] == [row["found"] for row in listed(witiop, "--search", "there")["rows"]]
+    assert [] == listed(witiop, "--search", "brakes", "--status", "closed")["rows"]
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_search_goes_on_where_its_page_ended_and_says_what_it_may_have_missed(
+    conn: Connection[Any], witiop: CommandLine
+) -> None:
+    first = listed(witiop, "--search", "hello")
+    assert (10, False) == (len(first["rows"]), first["complete"])
+    assert 2 == len(listed(witiop, "--search", "hello", "--after", first["next"])["rows"])
+    assert "So far, only names" in witiop("unmanaged", "list", "--search", "hello").out
+    read_words(conn)
+    assert "So far" not in witiop("unmanaged", "list", "--search", "hello").out
 
 
 @pytest.mark.usefixtures("demo")
