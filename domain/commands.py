@@ -167,6 +167,7 @@ class Recall(CommandPart):
 
 class Email(CommandPart):
     """Forwards a conversation by mail. `mask`: whether phone numbers are masked; if missing, the settings decide.
+    `notes`: whether the notes of colleagues are in it, which all recipients then read; if missing, they are not.
     `hold_seconds`: how long the mail waits before it is sent; it can be recalled until then. `expected_version`: that
     the conversation must still have."""
 
@@ -176,6 +177,7 @@ class Email(CommandPart):
     subject: str
     body: str
     mask: bool | None = None
+    notes: bool | None = None
     hold_seconds: int = Field(default=0, ge=0, le=60)
     batch_id: NonEmptyId | None = None
 

@@ -65,7 +65,7 @@ class MailPolicy:
 @dataclass(frozen=True, slots=True)
 class MailRequest:
     """A mail that may be sent. `to`: distinct addresses in the form that SES accepts; `hold`: how long the mail can be
-    recalled."""
+    recalled; `with_notes`: the notes of colleagues are in it."""
 
     conversation_id: UUID
     to: tuple[str, ...]
@@ -73,6 +73,7 @@ class MailRequest:
     body: str
     masked: bool
     hold: timedelta
+    with_notes: bool = False
 
 
 def accept_email(email: Email, policy: MailPolicy) -> MailRequest | Rejection:
@@ -94,7 +95,8 @@ def accept_email(email: Email, policy: MailPolicy) -> MailRequest | Rejection:
         return Rejection.SUBJECT_INVALID
     body = email.body.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     masked = policy.mask if email.mask is None else email.mask
-    return MailRequest(email.conversation_id, to, email.subject, body, masked, timedelta(seconds=email.hold_seconds))
+    hold = timedelta(seconds=email.hold_seconds)
+    return MailRequest(email.conversation_id, to, email.subject, body, masked, hold, bool(email.notes))
 
 
 def faulty_recipients(email: Email, policy: MailPolicy) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ def mail_id(command_id: str) -> UUID:
 class Mail:
     """One mail. `reason`: why it failed or is unknown; `attempts`: number of attempts begun; `message_id`: SES's own
     id; `delivery`: what SES reported, by recipient; `rejected`: SES reported that it accepted the mail and then did not
-    send it."""
+    send it; `with_notes`: as of `MailRequest`."""
 
     id: UUID
     command_id: str
@@ -143,6 +145,7 @@ class Mail:
     message_id: str | None = None
     delivery: Mapping[str, Fate] = field(default_factory=dict)
     rejected: bool = False
+    with_notes: bool = False
 
     @property
     def shown(self) -> MailStatus:

@@ -17,7 +17,7 @@ from console.dependencies import Dependencies
 from console.kept.dismissals import WHYS, dismissal
 from console.pages.bulk_results import results
 from console.pages.deferred.on_reply_of_many import MOST, SECOND_LOOK, on_reply_dialog
-from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
+from console.pages.mail_form import MailError, mail_error, mail_preview_page, mail_request, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, person, target, words
 from console.table.query import ListQuery
@@ -233,7 +233,7 @@ def _mails(deps: Dependencies, able: Sequence[SeenConversation], batch: str) -> 
     with deps.connection() as conn:
         directory, rows = deps.directory(conn), console_list.by_ids(conn, [each.id for each in able])
     mails = [typed_mail(rows[each.id], directory, batch) for each in able if each.id in rows]
-    return [CommandRequest(each, "email", {"to": list(each.to)}) for each in mails]
+    return [mail_request(each) for each in mails]
 
 
 def _sent(before: Sequence[RequestedCommand], reserves: bool) -> int:

@@ -17,7 +17,7 @@ from console.dependencies import Dependencies
 from console.kept.suggestion import suggested_target
 from console.notices import back, kafka_unavailable, notice, submitted
 from console.pages import panel
-from console.pages.mail_form import MailError, mail_error, mail_preview_page, typed_mail
+from console.pages.mail_form import MailError, mail_error, mail_preview_page, mail_request, typed_mail
 from console.pages.recipients import first_choice, first_mode, recipient_options
 from console.request import dialog, person, target, words
 from console.table.query import ListQuery
@@ -110,7 +110,7 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         if (error := mail_error(deps, mail)) is not None:
             return _mail_form(deps, id_, error, 422)
         try:
-            ids = submit(deps, request.form.get("form", ""), [CommandRequest(mail, "email", {"to": list(mail.to)})])
+            ids = submit(deps, request.form.get("form", ""), [mail_request(mail)])
         except PublishFailed:
             return _mail_form(deps, id_, MailError("kafka"), 503)
         return _mail_submitted(deps, ids[0], id_)
@@ -188,7 +188,7 @@ def _transfer_form(
 def _mail_form(deps: Dependencies, id_: UUID, error: MailError, status: int) -> ResponseReturnValue:
     """The mail form with everything that was typed."""
     endpoint, query = _list_behind(id_)
-    typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("to", "subject", "body")}
+    typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("to", "subject", "body", "notes")}
     with deps.connection() as conn:
         beside = panel.render(
             deps,

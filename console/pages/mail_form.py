@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import Response, abort, request
 
-from console.commands import HOLD_SECONDS
+from console.commands import HOLD_SECONDS, CommandRequest
 from console.dependencies import Dependencies
 from console.pages import mail_preview
 from console.request import person, words
@@ -15,6 +15,7 @@ from domain.directory import Directory
 from domain.mail import accept_email, faulty_recipients
 from domain.mail_body.recipients import recipients_in
 from domain.mail_body.subject import suggested_subject
+from infra.postgres.kept.notes import mail_notes
 from infra.postgres.lists.conversation_page import conversation_page
 from infra.postgres.media import received
 
@@ -43,9 +44,15 @@ def typed_mail(of: Row, directory: Directory, batch_id: str | None = None) -> Em
         subject=form.get("subject", "").strip() or suggested(of, directory),
         body=form.get("body", "").replace("\r\n", "\n")[:MAX_BODY],
         mask="mask" in form,
+        notes=True if "notes" in form else None,
         hold_seconds=HOLD_SECONDS,
         batch_id=batch_id,
     )
+
+
+def mail_request(mail: Email) -> CommandRequest:
+    """The command of a mail. The audit says to whom it goes, and whether with the notes."""
+    return CommandRequest(mail, "email", {"to": list(mail.to), **({"notes": True} if mail.notes else {})})
 
 
 def mail_error(deps: Dependencies, mail: Email) -> MailError | None:
@@ -65,9 +72,10 @@ def mail_preview_page(deps: Dependencies, id_: UUID) -> Response:
         abort(404)
     with deps.connection() as conn:
         found, directory = conversation_page(conn, id_), deps.directory(conn)
+        notes = mail_notes(conn, id_) if "notes" in request.form else []
         files = received.mail_files(conn, id_) if deps.mailing.attach_bytes is not None else []
     if found is None:
         abort(404)
     mail = typed_mail(found.conversation, directory)
-    page = mail_preview.page(found, deps.mailing, directory, mail, files, person(), words().now)
+    page = mail_preview.page(found, deps.mailing, directory, mail, files, notes, person(), words().now)
     return Response(page, headers=mail_preview.HEADERS, content_type="text/html; charset=utf-8")

@@ -13,6 +13,7 @@ from domain.directory import Directory
 from domain.ids import fact_id
 from domain.mail import Mail, accept_email
 from domain.mail_body.compose import ComposingTooSlow, compose
+from domain.mail_body.entries import MailNote
 from domain.mail_body.files import MailFile, with_attachable
 from infra.postgres.console.sign_ins import Person
 from infra.postgres.lists.conversation_page import ConversationPage
@@ -39,11 +40,12 @@ def page(
     directory: Directory,
     email: Email,
     files: Sequence[MailFile],
+    notes: Sequence[MailNote],
     person: Person,
     now: datetime,
 ) -> str:
-    """The mail as an HTML page, or why it would be rejected. `files`: stored ones of the conversation. Needs no
-    connection: composing may take long."""
+    """The mail as an HTML page, or why it would be rejected. `files`: stored ones of the conversation;
+    `notes`: those that it has. Needs no connection: composing may take long."""
     accepted = accept_email(email, mailing.policy)
     if isinstance(accepted, str):
         return f"<p>{escape(rejection(accepted.value))}</p>"
@@ -62,7 +64,7 @@ def page(
     try:
         named = with_attachable(mail, files, mailing.attach_bytes or 0)
         written = compose(
-            mail, found.conversation, found.transcript, directory, mailing.sender, within.is_reached, named
+            mail, found.conversation, found.transcript, directory, mailing.sender, within.is_reached, named, notes
         )
     except ComposingTooSlow:
         return f"<p>{escape(translated(_TOO_SLOW))}</p>"

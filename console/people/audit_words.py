@@ -90,6 +90,8 @@ def about_words(act: LoggedAct) -> str:
         found.append(translated(phrases.LEVELS[level]))
     if isinstance(skillsets := detail.get("skillsets"), list):
         found.append(", ".join(map(str, skillsets)))
+    if act.event == "asked" and detail.get("notes") is True:
+        found.append(translated(gettext_noop("with internal notes")))
     if act.event == "downloaded":
         found += [str(detail[name]) for name in ("what", "kind") if isinstance(detail.get(name), str)]
     if act.event in ("forbidden", "form_refused") and isinstance(detail.get("path"), str):

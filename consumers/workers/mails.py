@@ -37,6 +37,7 @@ from infra.postgres import directory, mails
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.faults import may_pass
 from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.kept.notes import mail_notes
 from infra.postgres.lists.conversation_page import read_transcript
 from infra.postgres.media import received
 from infra.postgres.messaging.parked import ParkedItems
@@ -206,9 +207,10 @@ class Mails:
                 if not found:
                     return PermanentFailure("the conversation no longer exists")
                 transcript = read_transcript(connection, found[0])
+                notes = mail_notes(connection, mail.conversation_id) if mail.with_notes else []
                 now = database_now(connection)
             within = CpuLimit(self._compose_seconds)
-            written = compose(mail, found[0], transcript, current, self._sender, within.is_reached, files)
+            written = compose(mail, found[0], transcript, current, self._sender, within.is_reached, files, notes)
             return written.to_bytes(now)
         except ComposingTooSlow:
             log.error("mail.too_slow", mail_id=str(mail.id))

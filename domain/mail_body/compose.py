@@ -21,7 +21,7 @@ from domain.directory import Directory, Number
 from domain.mail import MAX_BYTES, Mail
 from domain.mail_body import mime
 from domain.mail_body.clean import clean, one_line
-from domain.mail_body.entries import Entries, Entry
+from domain.mail_body.entries import Entries, Entry, MailNote
 from domain.mail_body.files import MailFile, MailFiles, encoded_bytes
 from domain.mail_body.masking import PhoneMasking
 from domain.mail_body.wording import MAIL_TEXTS, MailTexts, clock, utc_offset
@@ -91,10 +91,11 @@ def compose(
     sender: MailSender,
     is_over: Callable[[], bool] = lambda: False,
     files: Mapping[UUID, MailFile] = MappingProxyType({}),
+    notes: Sequence[MailNote] = (),
 ) -> ComposedMail:
     """Returns the mail. `transcript`: the items from `domain.conversations.reading.transcript`; `is_over`: whether the
     time for composing is used up, asked for each item; `files`: of messages, by message, those of deleted ones are left
-    out. Raises ComposingTooSlow then."""
+    out; `notes`: those of colleagues that the mail has, the earliest first. Raises ComposingTooSlow then."""
     number = directory.number(conversation.phone_number_id)
     wording = MAIL_TEXTS[number.language]
     phones = {conversation.wa_id, *(item.sender.wa_id for item in transcript if item.sender is not None)}
@@ -114,10 +115,12 @@ def compose(
         mime.capacity(MAX_BYTES - _HEAD_BYTES - encoded_bytes([*files.values()]))
         - len(body.encode())
         - len(escape(body).encode())
+        - sum(entries.of_note(note).size for note in notes)
     )
-    chosen = entries.within_limits(transcript, min(room, _TRANSCRIPT_BYTES))
+    chosen = entries.with_notes(entries.within_limits(transcript, min(room, _TRANSCRIPT_BYTES)), notes)
     local = ZoneInfo(number.time_zone)
     head = list(_head(conversation, number, directory, wording, sender, shown))
+    head += [(wording.notes, wording.notes_are)] if notes else []
     language = wording.language
     user = directory.users.get(mail.issuer)
     answers = sender.form(user.email) if user else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import NamedTuple
 
 from domain.conversations.reading.transcript import TranscriptItem
 from domain.directory import Directory
@@ -18,6 +19,14 @@ _FIRST = 0.25
 """Share of both limits for the beginning of a conversation that is too long; the rest is for its end."""
 _ROW_BYTES = 220
 """Bytes of an entry besides its texts: times, markup, a new day."""
+
+
+class MailNote(NamedTuple):
+    """A note that a colleague wrote about the conversation. `author`: the name of a sign-in."""
+
+    at: datetime
+    author: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,23 @@ class Entries:
         self._is_group = is_group
         self._files = files
         self._options: dict[str, str] = {}
+
+    def with_notes(self, entries: Iterable[Entry], notes: Iterable[MailNote]) -> list[Entry]:
+        """Returns the entries with those of notes, each behind what was said before it. Their speakers say what they
+        are."""
+        waiting = [self.of_note(note) for note in notes]
+        found: list[Entry] = []
+        for entry in entries:
+            while waiting and entry.at is not None and waiting[0].at is not None and waiting[0].at < entry.at:
+                found.append(waiting.pop(0))
+            found.append(entry)
+        return found + waiting
+
+    def of_note(self, note: MailNote) -> Entry:
+        """Returns the entry of a note."""
+        author = self._directory.users.get(note.author)
+        name = one_line(clean(author.name if author else note.author))
+        return Entry(note.at, f"{self._wording.note} {name}", "", self._shown(note.text))
 
     def within_limits(self, transcript: Sequence[TranscriptItem], most_bytes: int) -> list[Entry]:
         """Returns the entries of the transcript. If they are too many or too large, a note takes the place of those in

@@ -44,6 +44,9 @@ class MailTexts:
     not_attached: str
     edited: str
     deleted: str
+    note: str
+    notes: str
+    notes_are: str
     other_kind: str
     reaction_removed: str
     kinds: Mapping[str, str]
@@ -118,6 +121,9 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
         not_attached="not attached: {}, {}",
         edited="edited",
         deleted="deleted by the customer",
+        note="Internal note",
+        notes="Internal notes",
+        notes_are="Colleagues wrote them for each other. The customer has not seen them.",
         other_kind="Sent something else",
         reaction_removed="Removed a reaction",
         kinds={
@@ -193,6 +199,9 @@ MAIL_TEXTS: dict[Language, MailTexts] = {
         not_attached="non allegato: {}, {}",
         edited="modificato",
         deleted="eliminato dal cliente",
+        note="Nota interna",
+        notes="Note interne",
+        notes_are="Scritte da colleghi per i colleghi. Il cliente non le ha viste.",
         other_kind="Ha inviato altro",
         reaction_removed="Ha tolto una reazione",
         kinds={

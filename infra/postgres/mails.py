@@ -25,7 +25,7 @@ RESERVED_SECONDS = 60.0
 
 _MAIL: LiteralString = (
     "id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, state, reason, "
-    "attempts, message_id, fates as delivery, rejected"
+    "attempts, message_id, fates as delivery, rejected, with_notes"
 )
 """Columns under the names of the fields of `Mail`; `recipients` is its `to`."""
 
@@ -65,7 +65,7 @@ def request(
     due = now + wanted.hold
     connection.execute(
         "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, requested_at, "
-        "held_until, due_at, state) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
+        "held_until, due_at, state, with_notes) values (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) "
         "on conflict do nothing",
         [
             mail_id(command_id),
@@ -80,6 +80,7 @@ def request(
             due,
             due,
             "recalled" if recalled_by is not None else "requested",
+            wanted.with_notes,
         ],
     )
     write_log(connection, mail_id(command_id), MailLogEntry(now, "requested", issuer))

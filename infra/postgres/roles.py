@@ -239,6 +239,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "media": "select",
         "message_changes": "select",
         "message_status": "select",
+        "notes": "select",
         "sends": "select",
         "wishes": "select",
     },

@@ -263,6 +263,7 @@ def recall(
     help="How long to hold the mail so that it can be recalled.",
 )
 @click.option("--mask/--no-mask", default=None, help="Mask phone numbers (default: the setting WITIOP_MAIL_MASK).")
+@click.option("--notes", is_flag=True, help="Include the internal notes; every recipient can read them then.")
 @command_options
 @click.pass_obj
 def email(
@@ -273,6 +274,7 @@ def email(
     body: str,
     hold: int,
     mask: bool | None,
+    notes: bool,
     issuer: str,
     wait: float,
     as_json: bool,
@@ -289,6 +291,7 @@ def email(
         "body": body,
         "hold_seconds": hold,
         "mask": mask,
+        "notes": notes or None,
     }
     carry_out(
         installation, Email, {"conversation_id": conversation_id, **content}, issuer=issuer, wait=wait, as_json=as_json

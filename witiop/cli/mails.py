@@ -92,6 +92,7 @@ def show_(installation: "Installation", id_: UUID, as_json: bool) -> None:
         **_row(mail),
         "issuer": mail.issuer,
         "masked": mail.masked,
+        "with_notes": mail.with_notes,
         "attempts": mail.attempts,
         "message_id": mail.message_id,
         "recipients": {to: mail.reported(to) for to in mail.to},

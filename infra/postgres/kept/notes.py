@@ -8,8 +8,12 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from domain.mail_body.entries import MailNote
+
 MAX_MENTIONS = 200
 """More mentions than this are not listed."""
+MAX_MAILED = 100
+"""A mail has at most so many notes."""
 
 
 class KeptNote(NamedTuple):
@@ -79,6 +83,15 @@ def note_texts(conn: Connection[Any], conversations: Collection[UUID]) -> dict[U
     ):
         found.setdefault(id_, []).append(f"{author}: {text}")
     return found
+
+
+def mail_notes(conn: Connection[Any], conversation: UUID) -> list[MailNote]:
+    """Returns the latest `MAX_MAILED` notes about a conversation, the earliest first."""
+    found = conn.execute(
+        "select at, author, text from notes where conversation_id = %s order by at desc, id desc limit %s",
+        (conversation, MAX_MAILED),
+    ).fetchall()
+    return [MailNote(*row) for row in reversed(found)]
 
 
 def add_note(

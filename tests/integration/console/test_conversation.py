@@ -140,6 +140,31 @@ def test_a_mail_is_requested_and_held_for_ten_seconds_and_its_state_is_shown(con
     assert f"An administrator can send it again with: <code>witiop mails resend {mail['id']}</code>" in panel
 
 
+def test_internal_notes_are_in_a_mail_only_if_the_person_chooses_that_and_reads_who_sees_them(
+    console: Console, boss: Browser
+) -> None:
+    row = console.office.customer_writes()
+    assert "internal notes" not in boss.get(f"/unmanaged?open={row}&tab=email", "panel").text  # there are none
+    boss.post(f"/conversations/{row}/notes", "kept", text="She is angry", form="form")
+    page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text
+    assert "Include the internal notes (1)" in page
+    assert "Every recipient can read them then, also outside the company." in page
+    assert not re.search(r'name="notes"[^>]*checked', page)
+    form = {"to": "you@example.com", "subject": "A customer", "body": "Please call"}
+    preview = f"/conversations/{row}/email/preview"
+    assert [False, True] == ["She is angry" in boss.post(preview, **form, **more).text for more in ({}, {"notes": "1"})]
+    boss.send(page, "panel", **form)
+    answer = boss.send(boss.get(f"/unmanaged?open={row}&tab=email", "panel").text, "panel", **form, notes="1")
+    assert 2 * [("applied", None)] == console.process_commands()
+    mails = console.office.rows("select with_notes from mails order by requested_at, with_notes")
+    assert [False, True] == sorted(mail["with_notes"] for mail in mails)
+    assert [None, True] == [each["detail"].get("notes") for each in console.audited("asked")]
+    assert 200 == answer.status_code
+    assert 1 == boss.get(f"/unmanaged?open={row}&tab=email", "panel").text.count("with internal notes")
+    wrong = boss.send(boss.get(f"/unmanaged?open={row}&tab=email", "panel").text, "panel", to="x", notes="1").text
+    assert re.search(r'name="notes"[^>]*checked', wrong)
+
+
 def test_the_page_follows_the_delivery_to_each_recipient(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     page = boss.get(f"/unmanaged?open={row}&tab=email", "panel").text

@@ -28,6 +28,7 @@ from domain.topics import Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import mails
 from infra.postgres.connections.session import DatabaseSession
+from infra.postgres.kept import notes
 from infra.postgres.media import received
 from infra.postgres.media.received import StoredFile
 from infra.postgres.messaging.parked import parked_now
@@ -78,6 +79,12 @@ class Post:
         assert isinstance(message, EmailMessage)
         return message
 
+    def posted_text(self, _: UUID) -> str:
+        """Sends the mail that was requested, and returns its plain text."""
+        body = self.posted().get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
     def state(self, mail: UUID) -> tuple[str, str | None]:
         found = mails.find(self.office.connection, mail)
         assert found is not None
@@ -115,6 +122,14 @@ def post(database: str) -> Iterator[Post]:
 @pytest.fixture
 def witiop(monkeypatch: pytest.MonkeyPatch, database: str) -> CommandLine:
     return CommandLine(monkeypatch, database)
+
+
+def test_a_mail_has_the_notes_of_colleagues_only_if_its_command_says_so(post: Post) -> None:
+    (row,) = post.office.rows("select id from conversations")
+    notes.add_note(post.office.connection, UUID(int=1), row["id"], "anna", "She is angry", ())
+    assert "She is angry" not in post.posted_text(post.request("without"))
+    assert "Internal note" in (text := post.posted_text(post.request("with", notes=True)))
+    assert "She is angry" in text
 
 
 def test_a_mail_is_sent_once_with_the_transcript_and_published_in_the_conversations_sequence(post: Post) -> None:

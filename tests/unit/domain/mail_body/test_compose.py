@@ -23,6 +23,7 @@ from domain.ids import ConversationId, CustomerId, FactId
 from domain.inbound.whatsapp.content import TURNS
 from domain.mail import MAX_BYTES, MAX_TEXT_BYTES, Mail, MailPolicy, MailRequest, accept_email
 from domain.mail_body.compose import ComposingTooSlow, MailSender, compose
+from domain.mail_body.entries import MailNote
 from domain.mail_body.files import MailFile, attachable
 from domain.mail_body.wording import MAIL_TEXTS
 from infra.ses.addresses import address
@@ -82,6 +83,33 @@ def test_the_headers_name_sender_and_recipients_and_mark_the_mail_as_automatic()
     assert "office@example.com" == message["Reply-To"]
     assert "auto-generated" == message["Auto-Submitted"]
     assert NOON == message["Date"].datetime
+
+
+def test_notes_of_colleagues_stand_where_they_were_written_and_are_named_as_what_they_are() -> None:
+    """They are only there if they are given, and masked as everything else."""
+    transcript = [said("hello"), said("anybody?", at=NOON + timedelta(hours=2))]
+    notes = [
+        MailNote(NOON + timedelta(hours=1), "anna", "Called +39 333 1234567\n<b>twice</b>"),
+        MailNote(NOON + timedelta(days=1), "maria", "Done"),
+    ]
+    mail = compose(replace(MAIL, masked=True), CONVERSATION, transcript, DIRECTORY, SENDER, notes=notes)
+    at = [mail.plain.index(each) for each in ("hello", "Internal note Anna Rossi", "anybody?", "Internal note maria")]
+    assert sorted(at) == at
+    assert "    <b>twice</b>" in mail.plain
+    assert "&lt;b&gt;twice&lt;/b&gt;" in mail.html
+    assert "1234567" not in mail.plain + mail.html
+    assert "Internal notes: Colleagues wrote them for each other. The customer has not seen them." in mail.plain
+    assert "Nota interna" in compose(MAIL, CONVERSATION, transcript, ITALIAN, SENDER, notes=notes).plain
+    without = compose(MAIL, CONVERSATION, transcript, DIRECTORY, SENDER)
+    assert "nternal note" not in without.plain + without.html
+
+
+def test_many_notes_take_their_room_from_a_long_transcript() -> None:
+    long = [said("x" * 4000) for _ in range(1500)]
+    notes = [MailNote(NOON, "anna", "é" * 2000) for _ in range(100)]
+    mail = compose(MAIL, CONVERSATION, long, DIRECTORY, SENDER, notes=notes)
+    assert 100 == mail.plain.count("Internal note Anna Rossi")
+    assert len(mail.to_bytes(NOON)) <= MAX_BYTES
 
 
 def test_replies_go_to_the_issuer_if_the_directory_knows_them() -> None:
