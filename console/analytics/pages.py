@@ -12,7 +12,7 @@ from console.analytics.query import PERIODS, AnalyticsQuery, CellQuery
 from console.analytics.view import AnalyticsView, duration, reason_name
 from console.campaigns.workbooks import download_workbook
 from console.dependencies import Dependencies
-from console.phrases import actor_name, user_name
+from console.phrases import actor_name, rule_name, user_name
 from console.request import person, translated, words
 from console.table.query import ROWS
 from console.words import phone
@@ -201,7 +201,7 @@ def _what(query: CellQuery, directory: Directory) -> str:
         )
     if rows.rule is not None:
         text = gettext_noop("rescued by the rule %(name)s") if rows.saved else gettext_noop("the rule %(name)s acted")
-        parts.append(translated(text) % {"name": rows.rule})
+        parts.append(translated(text) % {"name": rule_name(directory, rows.rule)})
     if query.of.number:
         parts.append(directory.number(query.of.number).name or query.of.number)
     return ", ".join(parts)

@@ -93,6 +93,7 @@ _SENDS = {
 """For processes that change sends (`consumers.changes.sends`)."""
 _PARKS = {"parked": "select, insert, update, delete"}
 _STATISTICS = (
+    "stat_agent_hours",
     "stat_agents",
     "stat_contributions",
     "stat_hours",
@@ -353,6 +354,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "analytics": {
         **_DIRECTORY,
         **_CONSUMES,
+        **dict.fromkeys(("agent_idle", "agent_presence", "desk_pages", "desk_presence"), "select"),
         "conversation_words": "select, insert, update, delete",
         "erased_people": "select",
         "conversations": "select",
@@ -362,6 +364,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "words_progress": "select, update",
         **dict.fromkeys(_STATISTICS, "select, insert, update"),
         "stat_offers": "select, insert, update, delete",
+        "stat_presence_look": "select, update",
     },
     "retention": {
         **_DIRECTORY,

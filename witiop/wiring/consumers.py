@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
@@ -53,16 +54,25 @@ def run_commands(settings: Settings) -> None:
 
 
 def run_analytics(settings: Settings) -> None:
-    """Runs the consumer that counts our own public events, and beside it what reports the rates of the last day and
-    what fills the words for searches."""
+    """Runs the consumer that counts our own public events, and beside it what reports the rates of the last day,
+    what fills the words for searches, and what counts the hours of agents."""
     from consumers.analytics.handler import Analytics
+    from consumers.analytics.hours import AgentHoursLook
     from consumers.analytics.rates import AnalyticsRates
     from consumers.workers.words import MessageWords
     from infra.postgres.connections.session import DatabaseSession
 
     dsn = settings.postgres_dsn.get_secret_value()
-    with closing(DatabaseSession(dsn, "analytics")) as session, closing(DatabaseSession(dsn, "words")) as words_session:
-        beside: list[StoppableLoop] = [AnalyticsRates(session.transaction), MessageWords(words_session.transaction)]
+    with (
+        closing(DatabaseSession(dsn, "analytics")) as session,
+        closing(DatabaseSession(dsn, "words")) as words_session,
+        closing(DatabaseSession(dsn, "hours")) as hours_session,
+    ):
+        beside: list[StoppableLoop] = [
+            AnalyticsRates(session.transaction),
+            MessageWords(words_session.transaction),
+            AgentHoursLook(hours_session.transaction, timedelta(seconds=settings.presence_timeout_seconds)),
+        ]
         _consume(settings, "analytics", [topics(settings).conversations], Analytics, beside)
 
 

@@ -72,13 +72,16 @@ class StepSums(NamedTuple):
 
 
 class AgentSums(NamedTuple):
-    """What an agent was offered, and what became of it."""
+    """What an agent was offered, and what became of it; for how many seconds they were ready and paused, whatever the
+    number."""
 
     agent_id: str
     offered: int
     accepted: int
     declined: int
     lapsed: int
+    ready_s: int = 0
+    paused_s: int = 0
 
 
 class RuleSums(NamedTuple):
@@ -190,9 +193,16 @@ select s.phone_number_id, s.step, t.title, s.shown, s.left_here from (
 ) as s left join stat_step_titles t using (phone_number_id, step) order by 1, 2
 """
 _AGENTS: LiteralString = f"""
-select agent_id, sum(offered)::integer as offered, sum(accepted)::integer as accepted,
-  sum(declined)::integer as declined, sum(lapsed)::integer as lapsed
-from stat_agents where {_WHICH} group by 1 having sum(offered) > 0 order by 2 desc, 1
+select agent_id, coalesce(offered, 0) as offered, coalesce(accepted, 0) as accepted, coalesce(declined, 0) as declined,
+  coalesce(lapsed, 0) as lapsed, coalesce(ready_s, 0) as ready_s, coalesce(paused_s, 0) as paused_s
+from (
+  select agent_id, sum(offered)::integer as offered, sum(accepted)::integer as accepted,
+    sum(declined)::integer as declined, sum(lapsed)::integer as lapsed
+  from stat_agents where {_WHICH} group by 1 having sum(offered) > 0
+) as o full join (
+  select agent_id, sum(ready_s)::integer as ready_s, sum(paused_s)::integer as paused_s
+  from stat_agent_hours where day between %(first)s and %(last)s group by 1
+) as h using (agent_id) order by 2 desc, 6 desc, 1
 """
 _RULES: LiteralString = f"""
 select rule, sum(acted)::integer as acted, sum(rescued)::integer as rescued

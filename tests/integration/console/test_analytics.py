@@ -54,6 +54,13 @@ def rows_at(browser: Browser, href: str) -> tuple[int, list[str]]:
     return said, rows
 
 
+def test_the_page_says_how_long_agents_were_ready_and_paused(console: Console, boss: Browser) -> None:
+    console.office.connection.execute("insert into stat_agent_hours values (current_date, 'anna', 7500, 300)")
+    page = boss.get("/analytics").text
+    agents = page.partition('id="agents-title"')[2].partition("</section>")[0]
+    assert ("2 h 5 min" in agents, "5 min" in agents, "measured once a minute" in agents) == (True, True, True)
+
+
 @pytest.mark.parametrize("query", ["", "number=bot", "reason=invalid_choice", "number=nowhere"])
 def test_each_number_leads_to_exactly_the_rows_that_it_counts(console: Console, boss: Browser, query: str) -> None:
     links = numbers_with_links(boss.get(f"/analytics?{query}").text)

@@ -1,8 +1,8 @@
-"""Adds whether a mail has the notes. Its statements are in the SQL file of this name."""
+"""Adds whether a mail has the notes, and the hours of agents. Its statements are in the SQL file of this name."""
 
 from infra.postgres.migrations import execute
 
-revision = "0051_mail_notes"
+revision = "0051_notes_and_hours"
 down_revision = "0046_skillset_words"
 
 
