@@ -64,7 +64,7 @@ function startPanel(reconnect) {
   startChat();
 
   document.addEventListener("click", (event) => {
-    const link = event.target.closest(".plus, .open");
+    const link = event.target.closest(".plus, .open, .open-at");
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;  // these open another tab or window
     if (!link) {
       pressRow(event.target);

@@ -123,8 +123,40 @@ def test_what_a_search_found_is_marked_in_the_rows_and_in_the_conversation(page:
     expect(found.locator("mark")).to_have_text("perogiallo")
     assert ["perogiallo"] == marked()
     assert [] == violations(page, RULES)
-    found.click()
-    expect(page.get_by_role("log")).to_contain_text("Il perogiallo è pronto")
+    found.get_by_role("link").click()
+    expect(page.locator(".msg.match")).to_have_text(re.compile("Il perogiallo è pronto"))
+    expect(page.get_by_role("searchbox", name="Find in this conversation")).to_have_value("perogiallo")
+    expect(page.locator("#found")).to_have_text("1 of 1")
+
+
+def test_words_are_found_in_an_open_conversation_from_one_match_to_the_next(page: Page, shop: Shop) -> None:
+    customer = shop.customer("Fiorella Lunga")
+    shop.customer_writes(customer, "Il perno è rotto", *(f"Riga {n}" for n in range(20)), ago="6:00")
+    conversation = shop.customer_writes(customer, *(f"Altra {n}" for n in range(110)), "Che pèrno?", ago="4:00")
+    page.goto(f"/unmanaged?open={conversation}")
+    expect(page.locator(".msg").first).to_contain_text("Altra")
+    field, place, match = page.locator("#find-text"), page.locator("#found"), page.locator(".msg.match")
+    expect(field).to_be_hidden()
+    page.keyboard.press("f")
+    expect(field).to_be_focused()
+    page.keyboard.type("perno")
+    expect(place).to_have_text("2 of 2")
+    expect(match).to_contain_text("Che pèrno?")
+    page.keyboard.press("Enter")  # to the earlier one, which is not loaded yet
+    expect(place).to_have_text("1 of 2")
+    expect(match).to_contain_text("Il perno è rotto")
+    expect(match).to_be_in_viewport()
+    expect(field).to_be_focused()
+    page.wait_for_function("CSS.highlights.get('found').size == 2")
+    assert ([], []) == (cut_off(page), violations(page, RULES))
+    page.keyboard.press("Shift+Enter")
+    expect(match).to_contain_text("Che pèrno?")
+    page.keyboard.type(" azzurro")
+    expect(place).to_have_text("2 of 2")  # those that have some of the words
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    expect(match).to_have_count(0)
+    expect(open_name(page)).to_have_text("Fiorella Lunga")
 
 
 @pytest.mark.parametrize("width", [390, 768, 1024, 1440])
