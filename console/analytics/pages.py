@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from console import gate
 from console.analytics.query import PERIODS, AnalyticsQuery, CellQuery
-from console.analytics.view import AnalyticsView, duration, reason_name
+from console.analytics.view import AnalyticsView, duration, hours, reason_name
 from console.campaigns.workbooks import download_workbook
 from console.dependencies import Dependencies
 from console.phrases import actor_name, rule_name, user_name
@@ -91,7 +91,13 @@ def analytics_pages(deps: Dependencies) -> Blueprint:
                 query, numbers_of(conn, query.period), answers_to_campaigns(conn, query.period), directory
             )
         return render_template(
-            "analytics/page.html", page=view, query=query, directory=directory, periods=_periods(), duration=duration
+            "analytics/page.html",
+            page=view,
+            query=query,
+            directory=directory,
+            periods=_periods(),
+            duration=duration,
+            hours=hours,
         )
 
     @pages.get("/analytics/rows")

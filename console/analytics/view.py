@@ -25,6 +25,8 @@ from infra.postgres.statistics.campaigns import CampaignAnswers
 from infra.postgres.statistics.numbers import PeriodNumbers, StepSums, Sums
 
 STEPS_OF_COLOUR = 5
+_IN_HOURS_FROM = 10 * 3600
+"""Seconds from which working hours are shown without minutes."""
 _HEIGHT = 125
 """Of the highest bar of the trend, in units of its picture."""
 
@@ -309,6 +311,13 @@ def _quoted(value: str) -> str:
 def reason_name(value: str) -> str:
     """The label of a reason; the value of one that this version does not know."""
     return reason_short(Reason(value)) if value in {each.value for each in Reason} else value
+
+
+def hours(seconds: int) -> str:
+    """Working hours, e.g. 40 min, 7 h 5 min, 361 h."""
+    if seconds < _IN_HOURS_FROM:
+        return duration(seconds)
+    return translated(gettext_noop("%(n)s h")) % {"n": words().number(round(seconds / 3600))}
 
 
 def duration(seconds: float) -> str:
