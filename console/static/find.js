@@ -22,7 +22,7 @@ export function startFind({ seek }) {
     byId("find").hidden = true;
     byId("find-text").value = "";
     byId("found").replaceChildren();
-    all("#chat .match").forEach((each) => each.classList.remove("match"));
+    showNone();
     seek("");
     byId("chat").focus({ preventScroll: true });
   }
@@ -51,6 +51,7 @@ export function startFind({ seek }) {
     seek(byId("find-text").value);
     const at = byId("chat").dataset.at, places = found();
     delete byId("chat").dataset.at;
+    if (!places.length) showNone();
     go(at ? places.findIndex((place) => elementOf(place)?.id === at) : places.length - 1);
   });
   document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
@@ -65,9 +66,11 @@ function showFirst() {
   if (message) show(message);
 }
 
+const showNone = () => all("#chat .match").forEach((each) => each.classList.remove("match"));
+
 function show(message) {
   const chat = byId("chat");
-  all("#chat .match").forEach((each) => each.classList.remove("match"));
+  showNone();
   message.classList.add("match");
   const [inside, around] = [message.getBoundingClientRect(), chat.getBoundingClientRect()];
   chat.scrollTop += inside.top - around.top - (around.height - inside.height) / 2;

@@ -49,7 +49,7 @@ def test_the_words_of_all_messages_are_there_though_the_process_dies_while_it_re
                 "searched_until is not null, walked_at is not null from words_progress"
             ).fetchone()
             assert found is not None
-            return tuple(found)
+            return found[0], found[1], found[2]
 
         def dies(crash_at: str) -> None:
             (victim,) = system.start("analytics", crash_at=crash_at)
