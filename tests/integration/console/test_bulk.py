@@ -8,6 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from console.pages import bulk
+from console.pages.deferred.on_reply_of_many import SECOND_LOOK
 from domain.facts import AgentAccepted
 from infra.postgres.words.searching import MAX_SCANNED
 from tests.support.console import Browser, Console, hidden, ids
@@ -181,7 +182,7 @@ def test_all_that_match_leaves_closed_ones_out_unless_only_they_are_listed(conso
 def test_an_action_on_many_is_confirmed_by_their_number(
     console: Console, boss: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 100 == bulk.SECOND_LOOK
+    assert 100 == SECOND_LOOK
     monkeypatch.setattr(bulk, "SECOND_LOOK", 2)
     page = look(boss, "user", write(console, 3)).text
     assert "Type 3 to confirm" in page

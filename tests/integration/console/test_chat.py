@@ -26,7 +26,7 @@ def opened(boss: Browser) -> str:
 
 def bubbles(page: str) -> list[str]:
     """The words of each message."""
-    found = re.findall(r'<div class="msg [^"]*">(.*?)</div>', page, re.DOTALL)
+    found = re.findall(r'<div class="msg [^"]*"[^>]*>(.*?)</div>', page, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]+>", " ", each).split()) for each in found]
 
 

@@ -75,7 +75,7 @@ def test_a_conversation_opens_at_a_message_with_what_lies_around_it(console: Con
 
 
 def test_what_a_search_of_the_list_found_leads_to_that_message(console: Console, boss: Browser) -> None:
-    row = long_one(console, boss, n100="The brakes squeak")
+    row = long_one(console, boss, n200="The brakes squeak")
     console.read_words()
     (found,) = re.findall(r'<p class="found".*?</p>', boss.get("/unmanaged?q=brakes").text, re.DOTALL)
     link = re.search(r'hx-get="([^"]+)"', found)

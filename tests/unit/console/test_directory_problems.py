@@ -23,7 +23,7 @@ def _refused() -> list[str]:
         test_reader.test_an_invalid_line_of_a_user_is_named_with_its_fix,
         test_reader.test_a_rule_that_cannot_be_is_refused_with_what_would_be_right,
     )
-    found = [case[-1] for test in (numbers, users, rules) for case in test.pytestmark[0].args[1]]  # type: ignore[attr-defined]
+    found = [case[-1] for test in (numbers, users, rules) for case in vars(test)["pytestmark"][0].args[1]]
     return [re.sub(r"^\d+: ", "", each) for each in found]
 
 
