@@ -127,7 +127,7 @@ def test_a_search_goes_on_where_its_page_ended_and_says_what_it_may_have_missed(
 ) -> None:
     first = listed(witiop, "--search", "hello")
     assert (10, False) == (len(first["rows"]), first["complete"])
-    assert 2 == len(listed(witiop, "--search", "hello", "--after", first["next"])["rows"])
+    assert 3 == len(listed(witiop, "--search", "hello", "--after", first["next"])["rows"])
     assert "So far, only names" in witiop("unmanaged", "list", "--search", "hello").out
     read_words(conn)
     assert "So far" not in witiop("unmanaged", "list", "--search", "hello").out
