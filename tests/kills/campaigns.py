@@ -262,10 +262,13 @@ def resume(site: Site, id_: UUID) -> None:
 def go_on(site: Site, id_: UUID) -> None:
     """Returns when nobody waits any more. A campaign that paused by itself, because so much fails, is resumed."""
     until = time.monotonic() + 600
-    while (found := site.counts(id_)) and sum(found[state] for state in _UNDER_WAY):
+    while True:
+        campaign, found = site.campaign(id_), site.counts(id_)
+        assert campaign is not None
+        if campaign.work is None and not any(found[state] for state in _UNDER_WAY):
+            return
         assert time.monotonic() < until, found
-        campaign = site.campaign(id_)
-        if campaign is not None and campaign.state == "paused":
+        if campaign.state == "paused":
             print(f"paused: {campaign.reason} {campaign.detail}", flush=True)
             resume(site, id_)
         time.sleep(0.5)
