@@ -105,7 +105,7 @@ def _settings_of(stack: Stack) -> dict[str, object]:
         "kafka_bootstrap_servers": stack.kafka_bootstrap,
         "kafka_security_protocol": "PLAINTEXT",
         "kafka_topic_prefix": "",
-        "kafka_replication_factor": 1,
+        "kafka_replication_factor": stack.copies,
         "postgres_dsn": stack.postgres_dsn,
         "whatsapp_app_secrets": stack.whatsapp_app_secret,
         "whatsapp_verify_token": stack.whatsapp_verify_token,

@@ -53,8 +53,13 @@ class LocalPostgres(LocalServer):
 
     def dsn_of(self, database: str) -> str:
         """Returns the DSN of a database, over the Unix socket."""
-        socket_dir = quote(str(self._socket_dir()), safe="/")
-        return f"postgresql://{SUPERUSER}@/{database}?host={socket_dir}&port={self._port or _SOCKET_PORT}"
+        host, port = self.place
+        return f"postgresql://{SUPERUSER}@/{database}?host={host}&port={port}"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The directory of the Unix socket, as it is written in a DSN, and the port that names it."""
+        return quote(str(self._socket_dir()), safe="/"), self._port or _SOCKET_PORT
 
     def tcp_dsn_of(self, database: str) -> str:
         """Returns the DSN of a database over TCP, with its password. The server must have a `port`."""
@@ -95,6 +100,35 @@ class LocalPostgres(LocalServer):
             if existing is None:
                 connection.execute(SQL("create database {}").format(Identifier(name)))
         return self.dsn_of(name)
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether its data is a copy that follows a primary. No longer after a promotion."""
+        return (self._directory / "data" / "standby.signal").exists()
+
+    def copy_from(self, primary: "LocalPostgres") -> None:
+        """Replaces the data by a copy of the primary, which must answer; this server, which must not run, follows it
+        from its next start on. Blocks for seconds, or minutes if there is much data."""
+        user = drop_root.unprivileged_user()
+        self._directory.mkdir(parents=True, exist_ok=True)
+        unfinished = self._directory / "unfinished"
+        for old in (unfinished, self._directory / "data"):
+            shutil.rmtree(old, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        os.chown(unfinished, user.pw_uid, user.pw_gid)
+        options = [f"--dbname={primary.dsn}", "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"]
+        self._prepare([*_AS_NOBODY, binary("pg_basebackup"), *options, "-D", unfinished])
+        shutil.copy2(primary._directory / "password", self._directory / "password")
+        unfinished.rename(self._directory / "data")
+
+    def promote(self) -> None:
+        """Makes a standby a primary. Blocks until it accepts writes. Raises LocalServerError if it does not."""
+        import psycopg
+
+        self.wait_ready()
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            if connection.execute("select pg_promote(true, 30)").fetchone() != (True,):
+                raise LocalServerError(f"the standby was not promoted within 30 s; see {self._log}")
 
     def _answers(self) -> bool:
         import psycopg

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from infra.local.kafka import SINGLE_NODE, LocalKafka
+from infra.local.kafka import LocalKafka, node_settings
 from infra.local.ports import free_port
 from infra.local.postgres import LocalPostgres
 
@@ -98,7 +98,7 @@ def _postgres_container() -> Iterator[str]:
 def kafka_environment(host: str, port: int) -> dict[str, str]:
     """Returns the image's environment variables for a single node that clients reach at host:port."""
     settings = {
-        **SINGLE_NODE,
+        **node_settings(),
         "listeners": f"PLAINTEXT://:{_CLIENT_PORT},CONTROLLER://:{_CONTROLLER_PORT}",
         "advertised.listeners": f"PLAINTEXT://{host}:{port}",
         "controller.quorum.voters": f"1@localhost:{_CONTROLLER_PORT}",

@@ -115,14 +115,23 @@ def witiop() -> None:
     help="First port: the stack uses the ports N to N+29.",
 )
 @click.option("--demo/--no-demo", default=True, show_default=True, help="Play a short demo through the webhooks.")
-def dev(data: Path, port_base: int, demo: bool) -> None:
+@click.option(
+    "--brokers",
+    type=click.Choice(["1", "3"]),
+    default="1",
+    show_default=True,
+    help="Kafka brokers: one, or three that each have a copy of every record. Fixed when DIR is made.",
+)
+@click.option("--standby", is_flag=True, help="Give PostgreSQL a standby that is promoted when the primary dies.")
+def dev(data: Path, port_base: int, demo: bool, brokers: str, standby: bool) -> None:
     """Run the whole system on this machine.
 
     Runs until Ctrl-C or SIGTERM, and restarts processes that die.
     """
     from witiop.dev.run import run_dev
+    from witiop.dev.servers import StackSize
 
-    sys.exit(run_dev(data, port_base, demo, sys.stdout))
+    sys.exit(run_dev(data, port_base, demo, sys.stdout, size=StackSize(int(brokers), standby)))
 
 
 @witiop.command()

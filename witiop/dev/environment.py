@@ -25,7 +25,7 @@ def environment_of(
         "kafka_bootstrap_servers": stack.kafka_bootstrap,
         "kafka_security_protocol": "PLAINTEXT",
         "kafka_topic_prefix": "",
-        "kafka_replication_factor": 1,
+        "kafka_replication_factor": stack.copies,
         "ses_endpoint": stack.ses_endpoint,
         "ses_region": REGION,
         "ses_sender": SENDER,

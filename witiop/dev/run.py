@@ -19,9 +19,7 @@ from infra.local.directory_lock import locked
 from infra.local.errors import LocalServerError, NotReachableError
 from infra.local.graph.process import LocalGraph
 from infra.local.guard import Guard
-from infra.local.kafka import LocalKafka
 from infra.local.ports import LOOPBACK, require_free
-from infra.local.postgres import LocalPostgres
 from infra.local.ses import LocalSes
 from infra.local.team_hook import TeamHook
 from infra.postgres.roles import ROLE_PROCESSES
@@ -29,18 +27,19 @@ from infra.process.readiness import not_ready_reason_at
 from witiop.dev.environment import CONSOLE_PORT, WEBHOOK_PORT, environment_of
 from witiop.dev.graph import graph_stand_in
 from witiop.dev.processes import MIGRATE, PROCESSES, SHOP, SIMULATOR, TOPICS, DevProgram
+from witiop.dev.servers import ONE_OF_EACH, StackServers, StackSize
 from witiop.dev.sign_ins import add_sign_ins
 from witiop.dev.stack_file import FILE_NAME, Stack, write_private
 from witiop.dev.supervision import RunningProgram, Supervisor
 from witiop.dev.team import open_team
 
 PORTS = 30
-KAFKA_PORT, CONTROLLER_PORT, SES_PORT, GRAPH_PORT, TEAM_PORT = 2, 3, 5, 6, 7
-"""Offsets from the first port, like those of `witiop.dev.environment`; 4 is reserved for PostgreSQL."""
+SES_PORT, GRAPH_PORT, TEAM_PORT = 5, 6, 7
+"""Offsets from the first port, like those of `witiop.dev.environment` and `witiop.dev.servers`; 4 is reserved for
+PostgreSQL."""
 FREE_BYTES = 512 * 1024 * 1024
 READY_SECONDS = 90.0
 SECRETS = ("whatsapp_app_secret", "whatsapp_verify_token", "softbot_secret", "agents_secret", "command_secret")
-DATABASE = "witiop"
 SECRETS_FILE = "secrets.json"
 _STEP_SECONDS = 0.1
 _NOT_REACHABLE = 3
@@ -66,6 +65,7 @@ def run_dev(
     demo: bool,
     out: TextIO,
     *,
+    size: StackSize = ONE_OF_EACH,
     system: System = System(),
     cache_dir: Path = CACHE_DIR,
     echo: Callable[[str], None] = say,
@@ -82,7 +82,7 @@ def run_dev(
     interruptions = _Interruptions()
     try:
         with interruptions.handled(), locked(data) as lock, Guard(holds=[lock]) as guard:
-            stack = _LocalStack(data, port_base, system, cache_dir=cache_dir, guard=guard, echo=echo)
+            stack = _LocalStack(data, port_base, size, system, cache_dir=cache_dir, guard=guard, echo=echo)
             interruptions.guard = guard
             try:
                 stack.start(demo, out)
@@ -109,6 +109,7 @@ class _LocalStack:
         self,
         data: Path,
         port_base: int,
+        size: StackSize,
         system: System,
         *,
         cache_dir: Path,
@@ -120,15 +121,7 @@ class _LocalStack:
         self._system = system
         self._guard = guard
         self._echo = echo
-        self._kafka = LocalKafka(
-            data / "kafka",
-            port_base + KAFKA_PORT,
-            port_base + CONTROLLER_PORT,
-            cache_dir,
-            guard=guard,
-            echo=echo,
-        )
-        self._postgres = LocalPostgres(data / "postgres", guard=guard)
+        self._servers = StackServers(data, port_base, size, cache_dir=cache_dir, guard=guard, echo=echo)
         self._ses = LocalSes(data / "ses", port_base + SES_PORT, guard=guard)
         self._graph: LocalGraph | None = None
         self._team: TeamHook | None = None
@@ -146,18 +139,16 @@ class _LocalStack:
         (self._data / FILE_NAME).unlink(missing_ok=True)
         self._require_disk_space()
         self._require_ports()
-        self._echo(f"starting Kafka, PostgreSQL, SES and the Graph stand-in in {self._data}")
-        self._kafka.launch()
-        self._supervisor.watch("kafka", self._kafka)
+        self._echo(f"starting {self._servers.description}, SES and the Graph stand-in in {self._data}")
+        self._servers.launch_brokers(self._supervisor)
         self._ses.launch()
         self._supervisor.watch("ses", self._ses)
-        self._postgres.start()
-        self._supervisor.watch("postgres", self._postgres)
+        postgres_dsn = self._servers.start_postgres(self._supervisor)
         self._file = Stack(
             **self._secrets(),
             webhook_url=f"http://{LOOPBACK}:{self._port_base + WEBHOOK_PORT}",
-            kafka_bootstrap=self._kafka.bootstrap,
-            postgres_dsn=self._postgres.ensure_database(DATABASE),
+            kafka_bootstrap=self._servers.bootstrap,
+            postgres_dsn=postgres_dsn,
             ses_endpoint=self._ses.endpoint,
         )
         self._graph = graph_stand_in(self._file, self._data, self._port_base + GRAPH_PORT, self._guard)
@@ -170,7 +161,7 @@ class _LocalStack:
         if demo and self._has_console():
             team_port = self._port_base + TEAM_PORT
             self._team = open_team(self._file, self._data / SECRETS_FILE, team_port, self._echo)
-        self._kafka.wait_ready()
+        self._servers.wait_for_brokers()
         self._prepare(self._system.topics)
         self._ses.wait_ready()
         self._graph.wait_ready()
@@ -230,8 +221,7 @@ class _LocalStack:
         if self._team is not None:
             self._team.stop()
         self._ses.stop()
-        self._kafka.stop()
-        self._postgres.stop()
+        self._servers.stop()
 
     def _require_disk_space(self) -> None:
         free = shutil.disk_usage(self._data).free
@@ -244,7 +234,7 @@ class _LocalStack:
     def _require_ports(self) -> None:
         if not 1 <= self._port_base <= 65536 - PORTS:
             raise LocalServerError(f"--port-base {self._port_base}: choose a port between 1024 and {65536 - PORTS}")
-        used = {WEBHOOK_PORT: "webhook", KAFKA_PORT: "Kafka", CONTROLLER_PORT: "Kafka's controller", SES_PORT: "SES"}
+        used = {WEBHOOK_PORT: "webhook", **self._servers.ports, SES_PORT: "SES"}
         used |= {GRAPH_PORT: "Graph stand-in", TEAM_PORT: "the team's stand-in"}
         if self._has_console():
             used[CONSOLE_PORT] = "console"

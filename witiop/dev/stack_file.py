@@ -32,6 +32,11 @@ class Stack:
     graph_token: str | None = None
     pids: dict[str, list[int]] = field(default_factory=dict)
 
+    @property
+    def copies(self) -> int:
+        """How many brokers have each record."""
+        return 3 if self.kafka_bootstrap.count(",") >= 2 else 1
+
     def write(self, data: Path) -> None:
         """Writes the file to this data directory and replaces an earlier one."""
         write_private(data / FILE_NAME, asdict(self))
