@@ -67,8 +67,9 @@ class InstallationSigns:
 
     `heard_at`: when something last came from WhatsApp; None: never. `ready`: the skillsets of each user who is ready;
     None: nobody was ever ready, as nobody answers here. `parked`: worker -> items. `held`: None: no restore is
-    unconfirmed. `paused_numbers`: number -> why a person has to mend it. `low_numbers`: number -> quality.
-    `campaigns`: id -> (name, why it paused itself). `called`: alarms of rules whose customer still waits."""
+    unconfirmed. `missing_standbys`: of the database, for which commits wait. `paused_numbers`: number -> why a person
+    has to mend it. `low_numbers`: number -> quality. `campaigns`: id -> (name, why it paused itself). `called`: alarms
+    of rules whose customer still waits."""
 
     now: datetime
     numbers: Sequence[Number] = ()
@@ -80,6 +81,7 @@ class InstallationSigns:
     routing_seconds: float = 0.0
     parked: Mapping[str, int] = field(default_factory=dict)
     held: int | None = None
+    missing_standbys: int = 0
     dead_letters: int = 0
     unknown_sends: int = 0
     send_seconds: float = 0.0
@@ -142,6 +144,8 @@ def _flow(signs: InstallationSigns) -> Iterator[Condition]:
         yield AlarmSubject(AlarmKind.PARKED, worker), {"worker": worker, "count": count}
     if signs.held is not None:
         yield AlarmSubject(AlarmKind.RESTORE_HELD), {"count": signs.held}
+    if signs.missing_standbys:
+        yield AlarmSubject(AlarmKind.STANDBY_AWAY), {"count": signs.missing_standbys}
     if signs.dead_letters:
         yield AlarmSubject(AlarmKind.DEAD_LETTERS), {"count": signs.dead_letters}
 

@@ -27,6 +27,7 @@ class AlarmKind(StrEnum):
     ROUTING_HELD = "routing_held"
     PARKED = "parked"  # worker
     RESTORE_HELD = "restore_held"
+    STANDBY_AWAY = "standby_away"
     DEAD_LETTERS = "dead_letters"
     UNKNOWN_SENDS = "unknown_sends"
     SENDS_STUCK = "sends_stuck"
@@ -68,6 +69,7 @@ JUDGING: Mapping[AlarmKind, Judging] = {
     AlarmKind.ROUTING_HELD: _minutes("red", 1),
     AlarmKind.PARKED: _minutes("amber", 1),
     AlarmKind.RESTORE_HELD: _minutes("red", 0, 0),
+    AlarmKind.STANDBY_AWAY: _minutes("red", 0.5, 0.5),
     AlarmKind.DEAD_LETTERS: _minutes("amber", 0),
     AlarmKind.UNKNOWN_SENDS: _minutes("amber", 2),
     AlarmKind.SENDS_STUCK: _minutes("red", 2),

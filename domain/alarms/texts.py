@@ -75,6 +75,12 @@ ALARM_TEXTS: Mapping[AlarmKind, AlarmText] = {
         gettext_noop("The database was restored, and what may have been done already is held: %(count)s"),
         gettext_noop("Look at witiop restore list, and decide with witiop restore confirm."),
     ),
+    AlarmKind.STANDBY_AWAY: AlarmText(
+        gettext_noop("The database waits for a standby that is away, and nothing is stored: %(count)s missing"),
+        gettext_noop(
+            "Start the standby. If that takes long, let the database go on without it; docs/runbook.md says how."
+        ),
+    ),
     AlarmKind.DEAD_LETTERS: AlarmText(
         gettext_noop("Records that could not be processed wait for a decision: %(count)s"),
         gettext_noop("Look at witiop dead-letters list; mend the cause, then run witiop dead-letters replay."),

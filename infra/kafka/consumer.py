@@ -75,7 +75,8 @@ class GroupReader:
     refused never recovers by itself: the next call makes a new one.
 
     `instance`: the static member id; a restarted process with the same id gets its partitions without a rebalance.
-    `max_records`: per poll. `refresh_seconds`: how long new partitions may go unnoticed."""
+    `max_records`: per poll. `refresh_seconds`: how long it may go unnoticed that there are new partitions, or that a
+    broker still answers which does not lead any more."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class GroupReader:
         instance: str | None = None,
         max_records: int = 500,
         session_timeout_seconds: float = 10,
-        refresh_seconds: float = 30,
+        refresh_seconds: float = 5,
     ) -> None:
         self._settings: dict[str, Any] = {
             **connection,

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
-from kafka.net.compat import KafkaNetClient
 
 from domain.ports import OutgoingRecord
+from infra.kafka.client import NetClient
 from infra.kafka.config import KafkaConfig
 
 DELIVERY_SECONDS = 2.2
@@ -35,8 +35,6 @@ PRODUCER_OPTIONS: dict[str, Any] = {
     "max_request_size": MAX_REQUEST_BYTES,
     "metrics_enabled": False,
 }
-# kafka-python's connection timeout grows from 10 to 30 s: too long for a network that drops packets silently.
-_CONNECT_OPTIONS = {"socket_connection_setup_timeout_ms": 2000, "socket_connection_setup_timeout_max_ms": 2000}
 
 
 class Acknowledged(Protocol):
@@ -68,7 +66,7 @@ class ProducerClient(Protocol):
         """Closes the producer, by force after the grace time. Callers that still wait for a record get an error."""
 
 
-class _NetClient(KafkaNetClient):
+class _NetClient(NetClient):
     """kafka-python's network client. The producer wakes it for every new batch, from inside `send`. Its thread would
     then send the first record of a group before the others are there, so only `wake` wakes it, until the producer is
     closed."""
@@ -100,7 +98,7 @@ class KafkaProducerClient:
         answers."""
         self._topics = topics
         options = {**PRODUCER_OPTIONS, **config.client_options()}
-        client = self._client = _NetClient(**options, **_CONNECT_OPTIONS)  # type: ignore[no-untyped-call]
+        client = self._client = _NetClient(**options)
         self._cluster = client.cluster
         # In 3.0.12 the producer's own option of this name is not applied to its metadata requests.
         self._cluster.config["allow_auto_create_topics"] = False

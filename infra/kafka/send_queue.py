@@ -18,6 +18,9 @@ from infra.kafka.producer_client import Acknowledged, ProducerClient
 
 GROUPS = 2
 """How many groups wait for acknowledgement at a time: while the broker works on one, the next is on its way."""
+OVERDUE_SECONDS = 0.25
+"""A group that waits for longer does not count: one of several brokers may have failed, which is noticed within
+seconds, and what the others lead is not held up by it."""
 _GROUP_BYTES = 1024 * 1024
 _TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name__)
 
@@ -83,9 +86,25 @@ class SendQueue:
                 self._bytes += call.size
                 self._queued.append(call)
         if fits:
-            self._send_next()
+            self.send_next()
         else:
             call.done(PublishFailed("too many records are waiting for kafka"))
+
+    def send_next(self) -> None:
+        """Hands the next group to the producer, unless enough are under way. Never blocks."""
+        with self._lock:
+            since = time.monotonic() - OVERDUE_SECONDS
+            if not self._queued or sum(group.sent_at > since for group in self._under_way) >= GROUPS:
+                return
+            calls, size = [self._queued.popleft()], 0
+            while self._queued and (size := size + calls[-1].size) < _GROUP_BYTES:
+                calls.append(self._queued.popleft())
+            group = _Group(len(calls), time.monotonic())
+            self._under_way.append(group)
+        for call in calls:
+            call.group = group
+            self._send(call)
+        self._client.wake()
 
     def fail_queued(self) -> None:
         """Ends all calls that were not sent yet."""
@@ -101,21 +120,6 @@ class SendQueue:
         """Whether a group was sent this long ago, and is neither acknowledged nor has failed."""
         with self._lock:
             return bool(self._under_way) and time.monotonic() - self._under_way[0].sent_at > seconds
-
-    def _send_next(self) -> None:
-        """Hands the next group to the producer, unless enough are under way."""
-        with self._lock:
-            if not self._queued or len(self._under_way) >= GROUPS:
-                return
-            calls, size = [self._queued.popleft()], 0
-            while self._queued and (size := size + calls[-1].size) < _GROUP_BYTES:
-                calls.append(self._queued.popleft())
-            group = _Group(len(calls), time.monotonic())
-            self._under_way.append(group)
-        for call in calls:
-            call.group = group
-            self._send(call)
-        self._client.wake()
 
     def _send(self, call: Call) -> None:
         sent = 0
@@ -166,7 +170,7 @@ class SendQueue:
         call.records = ()
         call.done(_outcome(call))
         if is_last:
-            self._send_next()
+            self.send_next()
 
 
 def _outcome(call: Call) -> Sequence[RecordPosition] | PublishFailed:

@@ -440,6 +440,10 @@ FUNCTIONS: Mapping[RoleProcess, tuple[str, ...]] = {
 """Process -> functions that nobody else may call: they act with the rights of the owner."""
 
 
+SEES_SERVER: tuple[RoleProcess, ...] = ("alarms",)
+"""Processes that see the server's standbys, if the owner of the database may grant that: a superuser may."""
+
+
 class RoleChanges(NamedTuple):
     """What `provide` did. `created`: roles; `missing`: roles that the owner may not create."""
 
@@ -465,6 +469,9 @@ def provide(connection: Connection[Any], passwords: Mapping[str, str] | None = N
         may_create = cursor.execute(
             "select rolsuper or rolcreaterole from pg_roles where rolname = current_user"
         ).fetchone()
+        (may_show,) = cursor.execute(
+            "select pg_has_role(current_user, 'pg_read_all_stats', 'member with admin option')"
+        ).fetchall()
         created = [role for role in roles.values() if role not in existing] if may_create else []
         for role in created:
             cursor.execute(SQL("create role {}").format(Identifier(role)))
@@ -476,6 +483,8 @@ def provide(connection: Connection[Any], passwords: Mapping[str, str] | None = N
                 cursor.execute(_login(connection, role, passwords[process]))
             for statement in _grants(process, role):
                 cursor.execute(statement)
+            if may_show and process in SEES_SERVER:
+                cursor.execute(SQL("grant pg_read_all_stats to {}").format(Identifier(role)))
     return RoleChanges(created, [role for role in roles.values() if role not in existing and role not in created])
 
 

@@ -123,16 +123,20 @@ def _database(
         yield Finding("postgres", f"the server is PostgreSQL {version}", fix)
     if server.read_only:
         yield Finding("postgres", "the database is read-only", "point WITIOP_POSTGRES_DSN at the primary")
+    missing = health.missing_standbys(database)
+    if missing:
+        what = f"commits wait for {missing} synchronous standby{'s' * (missing > 1)} that the server has not"
+        yield Finding("postgres", what, "start the standby, or see docs/runbook.md, The standby is away")
     for setting in server.unsafe:
         fix = "turn it on: otherwise a crash of the server can lose committed transactions"
         yield Finding("postgres", f"{setting} is off", fix)
     try:
-        missing = pending(database)
+        unapplied = pending(database)
     except SchemaIsNewer as error:
         yield Finding("schema", str(error), "nothing else was checked")
         return
-    if missing:
-        yield Finding("schema", f"{', '.join(missing)} not applied", "run witiop migrate; nothing else was checked")
+    if unapplied:
+        yield Finding("schema", f"{', '.join(unapplied)} not applied", "run witiop migrate; nothing else was checked")
         return
     yield from _positions(held, health.consumer_positions(database), from_settings.kafka_config(settings))
     yield from _flow(database)

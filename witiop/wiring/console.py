@@ -100,7 +100,8 @@ def _console_worker(settings: Settings) -> "ServedApp":
     dsn = settings.postgres_dsn.get_secret_value()
     names = topics(settings)
     publisher = KafkaPublisher(kafka_config(settings), [names.commands, names.inbound])
-    connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True)
+    # people look at lists and alarms also while the standby is away; what they decide goes through Kafka
+    connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True, waits_for_standby=False)
     connections.open()
     sessions = session_terms(settings)
     live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)

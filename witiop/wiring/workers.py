@@ -205,8 +205,10 @@ def run_alarms(settings: Settings) -> None:
     hooks = HookPoster(settings.alarm_private_hosts)
     means = TellingMeans(hooks, alarm_translations(), mailer, sender, public_console_url(settings))
     with ExitStack() as sessions:
+        # alarms also tell that the standby is away, for which every other commit waits
         judging, *telling = (
-            sessions.enter_context(closing(DatabaseSession(dsn, "alarms"))) for _ in range(1 + _TELLERS)
+            sessions.enter_context(closing(DatabaseSession(dsn, "alarms", waits_for_standby=False)))
+            for _ in range(1 + _TELLERS)
         )
         judge = AlarmJudge(judging.transaction, alarm_terms(settings), routing_policy(settings).presence_timeout)
         loops = ParallelLoops([judge, *(AlarmTelling(each.transaction, means) for each in telling)])

@@ -13,8 +13,9 @@ from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
 from infra.local.postgres import SUPERUSER, LocalPostgres
 
-_MEMBERS = ("postgres", STANDBY := "postgres-standby")
-"""The directories of the two; each may be the primary."""
+STANDBY = "postgres-standby"
+"""The directory of the member that is the standby at first."""
+_MEMBERS = ("postgres", STANDBY)
 _SETTINGS = {
     "synchronous_standby_names": "*",
     "synchronous_commit": "on",

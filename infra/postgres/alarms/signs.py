@@ -43,6 +43,7 @@ def read_signs(
         routing_seconds=routing_seconds,
         parked=_parked(connection),
         held=restores.held_count(connection),
+        missing_standbys=health.missing_standbys(connection),
         dead_letters=sum(health.waiting_dead_letters(connection).values()),
         unknown_sends=standing.unknown,
         send_seconds=standing.waited_seconds,

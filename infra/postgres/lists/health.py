@@ -3,7 +3,7 @@ errors."""
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 
@@ -87,6 +87,25 @@ def server(connection: Connection[Any]) -> DatabaseServer:
     ).fetchone()
     assert row is not None
     return DatabaseServer(*row)
+
+
+def missing_standbys(connection: Connection[Any]) -> int:
+    """Returns how many synchronous standbys are missing: as long as there are any, commits wait for them. 0 also if
+    this role may not see the standbys."""
+    row = connection.execute(_MISSING_STANDBYS).fetchone()
+    return row[0] if row else 0
+
+
+_MISSING_STANDBYS: LiteralString = """
+with wanted as (
+  select case when names = '' then 0
+    else coalesce(substring(names from '^\\s*(?:ANY|FIRST)?\\s*(\\d+)\\s*\\(')::integer, 1) end as n
+  from (select btrim(current_setting('synchronous_standby_names')) as names) as configured
+)
+select greatest(0, n - (select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))::integer)
+from wanted where n > 0 and pg_has_role(current_user, 'pg_read_all_stats', 'usage')
+"""
+"""As many as the number before the names says, or one."""
 
 
 def consumer_positions(connection: Connection[Any]) -> list[ConsumerPosition]:

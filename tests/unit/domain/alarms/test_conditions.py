@@ -98,6 +98,7 @@ def test_messages_that_are_processed_late_are_an_alarm() -> None:
         ({"routing_seconds": 121.0}, AlarmKind.ROUTING_HELD, ""),
         ({"parked": {"timer": 2}}, AlarmKind.PARKED, "timer"),
         ({"held": 0}, AlarmKind.RESTORE_HELD, ""),
+        ({"missing_standbys": 1}, AlarmKind.STANDBY_AWAY, ""),
         ({"dead_letters": 1}, AlarmKind.DEAD_LETTERS, ""),
         ({"unknown_sends": 1}, AlarmKind.UNKNOWN_SENDS, ""),
         ({"send_seconds": 61.0}, AlarmKind.SENDS_STUCK, ""),

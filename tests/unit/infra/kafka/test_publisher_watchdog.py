@@ -13,7 +13,7 @@ from domain.ports import OutgoingRecord, PublishFailed, RecordPosition
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer import KafkaPublisher
 from infra.kafka.producer_client import Acknowledged
-from infra.kafka.send_queue import PublishLimits
+from infra.kafka.send_queue import GROUPS, PublishLimits
 from tests.support.waiting import wait_until
 
 CONFIG = KafkaConfig(("localhost:9092",))
@@ -110,6 +110,18 @@ def test_a_producer_that_neither_acknowledges_nor_fails_by_the_deadline_is_repla
     assert connections.clients[0].ended.wait(5)
     wait_until(lambda: len(connections.clients) == 2)
     wait_until(lambda: _publishes(publisher))
+
+
+def test_what_a_failed_broker_leads_does_not_hold_up_what_the_others_lead(
+    publisher: KafkaPublisher, connections: Connections
+) -> None:
+    client = connections.clients[0]
+    client.held = True
+    for _ in range(GROUPS):
+        publisher.begin([RECORD], 60, lambda _: None)
+    client.held = False
+
+    publisher.publish([RECORD], 2)  # returns when those groups are overdue; the watchdog would take longer
 
 
 def test_a_producer_that_fails_a_record_in_time_is_not_replaced(
