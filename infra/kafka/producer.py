@@ -15,7 +15,7 @@ import structlog
 from domain.ports import OutgoingRecord, PublishDone, PublishFailed, RecordPosition
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer_client import DELIVERY_SECONDS, KafkaProducerClient, ProducerClient
-from infra.kafka.send_queue import OVERDUE_SECONDS, Call, PublishLimits, SendQueue
+from infra.kafka.send_queue import Call, PublishLimits, SendQueue
 
 log = structlog.get_logger()
 
@@ -122,7 +122,10 @@ class KafkaPublisher:
             if reasons != self._reasons:
                 log.info("kafka.publisher_readiness", not_ready=reasons)
             self._reasons, self._checked_at = reasons, time.monotonic()
-            while not self._wake.wait(OVERDUE_SECONDS) and time.monotonic() - self._checked_at < CHECK_SECONDS:
+            while (
+                not self._wake.wait(self._limits.overdue_seconds)
+                and time.monotonic() - self._checked_at < CHECK_SECONDS
+            ):
                 self._send_waiting()
 
     def _send_waiting(self) -> None:

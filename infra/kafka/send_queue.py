@@ -18,9 +18,6 @@ from infra.kafka.producer_client import Acknowledged, ProducerClient
 
 GROUPS = 2
 """How many groups wait for acknowledgement at a time: while the broker works on one, the next is on its way."""
-OVERDUE_SECONDS = 0.25
-"""A group that waits for longer does not count: one of several brokers may have failed, which is noticed within
-seconds, and what the others lead is not held up by it."""
 _GROUP_BYTES = 1024 * 1024
 _TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name__)
 
@@ -28,10 +25,14 @@ _TOO_LARGE = (MessageSizeTooLargeError.__name__, RecordListTooLargeError.__name_
 @dataclass(frozen=True, slots=True)
 class PublishLimits:
     """Limits for what may wait for acknowledgement at the same time: records, and bytes of their values. A call beyond
-    them fails at once."""
+    them fails at once.
+
+    `overdue_seconds`: a group that waits for longer holds up nobody. One of several brokers may have failed, which the
+    others notice within seconds; what they lead is acknowledged meanwhile."""
 
     records: int = 20_000
     bytes: int = 64 * 1024 * 1024
+    overdue_seconds: float = 0.25
 
 
 @dataclass(eq=False, slots=True)
@@ -93,7 +94,7 @@ class SendQueue:
     def send_next(self) -> None:
         """Hands the next group to the producer, unless enough are under way. Never blocks."""
         with self._lock:
-            since = time.monotonic() - OVERDUE_SECONDS
+            since = time.monotonic() - self._limits.overdue_seconds
             if not self._queued or sum(group.sent_at > since for group in self._under_way) >= GROUPS:
                 return
             calls, size = [self._queued.popleft()], 0
