@@ -122,10 +122,8 @@ class KafkaPublisher:
             if reasons != self._reasons:
                 log.info("kafka.publisher_readiness", not_ready=reasons)
             self._reasons, self._checked_at = reasons, time.monotonic()
-            while (
-                not self._wake.wait(self._limits.overdue_seconds)
-                and time.monotonic() - self._checked_at < CHECK_SECONDS
-            ):
+            pause = min(CHECK_SECONDS, self._limits.overdue_seconds)
+            while not self._wake.wait(pause) and time.monotonic() - self._checked_at < CHECK_SECONDS:
                 self._send_waiting()
 
     def _send_waiting(self) -> None:
