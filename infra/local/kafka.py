@@ -49,6 +49,8 @@ def node_settings(number: int = 1, nodes: int = 1) -> dict[str, str]:
         "transaction.state.log.min.isr": str(in_sync),
         "share.coordinator.state.topic.replication.factor": str(copies),
         "share.coordinator.state.topic.min.isr": str(in_sync),
+        # A broker that comes back leads its share again within seconds; the default is five minutes.
+        "leader.imbalance.check.interval.seconds": "5",
     }
 
 

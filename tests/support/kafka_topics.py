@@ -11,10 +11,10 @@ from infra.kafka.config import KafkaConfig
 from infra.kafka.topics import TopicSettings, create_or_repair
 
 
-def new_topics(bootstrap: str, partitions: int = 2) -> Topics:
-    """Creates all topics of the product under a prefix that no other test uses."""
+def new_topics(bootstrap: str, partitions: int = 2, copies: int = 1) -> Topics:
+    """Creates all topics of the product under a prefix that no other test uses. `copies`: of each record."""
     topics = Topics(f"test-{uuid4().hex[:12]}.")
-    create_or_repair(KafkaConfig((bootstrap,)), topics, TopicSettings(partitions, replication_factor=1))
+    create_or_repair(KafkaConfig(tuple(bootstrap.split(","))), topics, TopicSettings(partitions, copies))
     return topics
 
 
