@@ -1,7 +1,8 @@
-"""`python -m tests.cluster`: tells the stories of a cluster under 264 updates a second, several times each, and compares
-what was answered with what is stored. It takes one or two hours with all tries, so it is not among the tests; `--tries
-2` takes about a quarter of an hour. Prints figures, and with all tries writes them to docs/performance.md; exits with 1
-if a promise is broken. Brokers are cut off from each other only where it may make network namespaces (Linux, root)."""
+"""`python -m tests.cluster`: tells the stories of a cluster under 264 updates a second, several times each, and
+compares what was answered with what is stored. It takes one or two hours with all tries, so it is not among the tests;
+`--tries 2` takes about half an hour. Prints figures, and with all tries writes them to docs/performance.md; exits with
+1 if a promise is broken. Brokers are cut off from each other only where it may make network namespaces (Linux, root).
+"""
 
 import argparse
 import sys

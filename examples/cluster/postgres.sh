@@ -1,0 +1,32 @@
+#!/bin/sh
+# Starts one of two PostgreSQL servers, one of which is the primary. PEER is the host of the other one; FIRST is "yes" for
+# the one that makes the database. Who is promoted is decided by a person or by a tool, never here; but a server that was
+# the primary and finds that its peer has been promoted becomes the standby of that one: its data is replaced by a copy.
+set -eu
+export PGPASSWORD="$POSTGRES_PASSWORD"
+# While the image makes the database there is no standby yet to wait for.
+export PGOPTIONS="-c synchronous_commit=local"
+peer="host=$PEER user=$POSTGRES_USER connect_timeout=3"
+
+is_primary() {
+    [ "$(psql "$peer dbname=$POSTGRES_DB" -Atc 'select not pg_is_in_recovery()' 2>/dev/null)" = t ]
+}
+
+copy() {
+    rm -rf "$PGDATA.unfinished"
+    mkdir -p "$PGDATA.unfinished"
+    pg_basebackup --dbname="$peer" --pgdata="$PGDATA.unfinished" --write-recovery-conf --wal-method=stream --checkpoint=fast
+    chmod 700 "$PGDATA.unfinished"
+    rm -rf "$PGDATA"
+    mv "$PGDATA.unfinished" "$PGDATA"
+}
+
+if [ -s "$PGDATA/PG_VERSION" ]; then
+    if [ ! -e "$PGDATA/standby.signal" ] && is_primary; then
+        copy
+    fi
+elif [ "$FIRST" != yes ]; then
+    until is_primary; do sleep 1; done
+    copy
+fi
+exec docker-entrypoint.sh postgres -c hba_file=/etc/witiop/pg_hba.conf
