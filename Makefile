@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers dev test check format contract words pictures bench mutants kills lock
+.PHONY: help install servers dev test test-cluster check format contract words pictures bench mutants kills lock
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -28,6 +28,9 @@ dev: servers ## run the whole system on this machine
 
 test: install ## run all tests (with real Kafka and PostgreSQL)
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder # they mostly wait; the slow ones begin
+
+test-cluster: install ## kill, freeze, cut off and restart each part of a cluster under load, many times (one to two hours; less: ARGS='--tries 2')
+	@$(BIN)/python -m tests.cluster $(ARGS)
 
 check: $(STAMP) ## check format, lint, types and imports
 	$(BIN)/ruff format --check .
