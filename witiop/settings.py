@@ -140,8 +140,8 @@ class Settings(BaseSettings):
 
     postgres_dsn: Annotated[SecretStr, AfterValidator(_connection_string)] = Field(
         SecretStr(""),
-        description="connection string of the database, e.g. postgresql://user:password@host:5432/witiop; with a standby "
-        "both, e.g. @db-1:5432,db-2:5432/witiop?target_session_attrs=read-write",
+        description="connection string of the database, e.g. postgresql://user:password@host:5432/witiop; with a "
+        "standby both, e.g. @db-1:5432,db-2:5432/witiop?target_session_attrs=read-write",
     )
 
     role_passwords: Annotated[SecretStr, AfterValidator(_role_passwords)] = Field(
