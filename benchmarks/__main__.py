@@ -19,6 +19,7 @@ from benchmarks import (
     end_to_end,
     load,
     reading,
+    scaling,
     sending,
     webhook,
 )
@@ -31,6 +32,8 @@ from benchmarks.statistics import events as counted_events
 from benchmarks.statistics import page as numbers_page
 from benchmarks.statistics import rebuild
 from benchmarks.workers import routing, rules, timer
+from infra.local.kafka import LocalKafka
+from infra.local.postgres import LocalPostgres
 
 CONVERSATIONS = 10_000_000
 DATA = Path(".witiop") / "bench"
@@ -79,6 +82,14 @@ def _timer(size: Size) -> Iterator[Figure]:
 
 def _latency(size: Size) -> Iterator[Figure]:
     yield from load.latency(size.data / "load", size.seconds or load.LATENCY_SECONDS)
+
+
+def _scaling(size: Size) -> Iterator[Figure]:
+    with (
+        LocalPostgres(size.data / "scaling" / "postgres") as server,
+        LocalKafka(size.data / "scaling" / "kafka") as broker,
+    ):
+        yield from scaling.measure(broker, server, size.data / "scaling", size.conversations)
 
 
 def _commands(size: Size) -> Iterator[Figure]:
@@ -159,6 +170,7 @@ BENCHMARKS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "desk": _desk,
     "console": _console,
     "viewers": _viewers,
+    "scaling": _scaling,
     "latency": _latency,
     "memory": _memory,
 }
