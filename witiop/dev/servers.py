@@ -1,6 +1,7 @@
 """Kafka and PostgreSQL of a development stack: one server of each, or several that replace each other."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from infra.local.errors import LocalServerError
 from infra.local.guard import Guard
 from infra.local.kafka import KafkaNode
 from infra.local.postgres import LocalPostgres
+from infra.local.server import STOP_SECONDS
 from witiop.dev.supervision import Supervisor
 
 DATABASE = "witiop"
 _KAFKA_PORTS, _CONTROLLER_PORTS = (2, 26, 27), (3, 28, 29)
 """Offsets from the first port, for each broker."""
+_CLUSTER_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,10 @@ class StackServers:
         return self._pair.dsn_of(DATABASE)
 
     def stop(self) -> None:
-        """Stops what was started. Every broker needs the others to stop in order, so they stop one after the other."""
-        for broker in self._brokers:
-            broker.stop()
+        """Stops what was started. The last brokers find no others to hand over to, and are not waited for for long."""
+        grace_seconds = STOP_SECONDS if len(self._brokers) == 1 else _CLUSTER_STOP_SECONDS
+        with ThreadPoolExecutor(len(self._brokers)) as together:
+            list(together.map(lambda broker: broker.stop(grace_seconds), self._brokers))
         if self._pair is not None:
             self._pair.stop()
         self._postgres.stop()
