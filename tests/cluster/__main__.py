@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.figures import Figure
 from benchmarks.page import update
+from tests.cluster.dev import mends_itself
 from tests.cluster.load import RATE, Lateness, OpenLoad
 from tests.cluster.networks import BrokerNetworks, available
 from tests.cluster.recovery import Recovery, Trial
@@ -57,6 +59,7 @@ def _times(ascending: Sequence[float]) -> str:
 
 def run(data: Path, stories: Sequence[Story], tries: int | None, networks: BrokerNetworks | None) -> Iterator[Figure]:
     """Tells the stories; the last rows compare the ledger with the database."""
+    data.mkdir(parents=True)
     with site(data, networks) as cluster:
         lateness = Lateness(cluster.system.dsn, cluster.topics.inbound)
         lateness.start()
@@ -99,7 +102,9 @@ def main() -> int:
         data = options.data or Path(stack.enter_context(TemporaryDirectory(prefix="cluster-")))
         data.mkdir(parents=True, exist_ok=True)
         figures = []
-        for figure in run(data, stories, options.tries, networks):
+        for figure in chain(
+            () if options.only else mends_itself(data), run(data / "site", stories, options.tries, networks)
+        ):
             print(figure, flush=True)
             figures.append(figure)
     if not options.only and not options.tries:
