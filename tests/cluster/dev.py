@@ -49,7 +49,7 @@ def mends_itself(directory: Path) -> Iterator[Figure]:
             value=str(len(found)),
             target="0",
             holds=not found,
-            meaning=f"{_LOAD.rate * _LOAD.seconds:,.0f} updates; it started them again by itself, with the standby promoted"
+            meaning=f"{_LOAD.rate * _LOAD.seconds:,.0f} updates; both were started again, the standby promoted"
             + "".join(f"; {each}" for each in found[:5]),
         )
     finally:
