@@ -15,7 +15,7 @@ class _Loader(yaml.SafeLoader):
     """Reads compose files: `!reset` replaces what the other file says."""
 
 
-_Loader.add_constructor("!reset", lambda loader, node: loader.construct_sequence(node))
+_Loader.add_constructor("!reset", lambda loader, _: [])
 CLUSTER: dict[str, Any] = yaml.load((ROOT / "docker-compose.cluster.yml").read_text(), _Loader)
 ADDED: dict[str, dict[str, Any]] = CLUSTER["services"]
 BROKERS = {"kafka": 1, "kafka-2": 2, "kafka-3": 3}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -40,7 +41,7 @@ def mends_itself(directory: Path) -> Iterator[Figure]:
             for victim in _VICTIMS:
                 time.sleep(_PAUSE_SECONDS)
                 killed = dev.kill(victim)
-                wait_until(lambda name=victim, pid=killed: dev.runs_again(name, pid))
+                wait_until(partial(dev.runs_again, victim, killed))
             sending.result()
         wait_until(lambda: _is_stored(dev.stack()), _MENDED_SECONDS, step=0.5)
         found = violations(ledger, dev.stack().postgres_dsn)

@@ -115,8 +115,8 @@ class Lateness(Thread):
         while not self._stopped.is_set():
             with suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True, connect_timeout=2) as connection:
                 while not self._stopped.wait(_SAMPLE_SECONDS):
-                    row = connection.execute(self._BEHIND, [self._topic]).fetchone()
-                    self.samples.append(Sample(time.monotonic(), row and row[0]))
+                    (behind,) = connection.execute(self._BEHIND, [self._topic]).fetchall()[0]
+                    self.samples.append(Sample(time.monotonic(), behind))
             self.samples.append(Sample(time.monotonic(), None))
             self._stopped.wait(_SAMPLE_SECONDS)
 
