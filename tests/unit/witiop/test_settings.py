@@ -44,7 +44,8 @@ def test_every_missing_value_is_named_with_its_description() -> None:
     """One line each, so that a single start shows all of them."""
     assert _refusal("postgres_dsn", "softbot_secrets") == [
         "WITIOP_POSTGRES_DSN is missing: connection string of the database, e.g. "
-        "postgresql://user:password@host:5432/witiop",
+        "postgresql://user:password@host:5432/witiop; with a standby both, e.g. "
+        "@db-1:5432,db-2:5432/witiop?target_session_attrs=read-write",
         "WITIOP_SOFTBOT_SECRETS is missing: secrets that sign the Softbot's events, comma separated; each of them "
         "verifies signatures",
     ]
