@@ -1,41 +1,49 @@
-"""A balancer in front of the webhooks: hands each connection to the next of them that accepts it."""
+"""A balancer in front of the webhooks: hands each connection to the next of them that accepts it. A process of its own:
+`python -m tests.cluster.balancer PORT BACKEND...`."""
 
 import asyncio
-import threading
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from pathlib import Path
+from socket import create_connection
 
+from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
+from tests.support.waiting import wait_until
 
+_ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 65_536
 
 
 class Balancer:
-    """Forwards connections from `port` to `backends` in turn, from a thread of its own."""
+    """Forwards connections from `port` to `backends` in turn."""
 
     def __init__(self, backends: Sequence[int]) -> None:
         """`backends`: ports on this machine."""
         self.port = free_port()
-        self._backends = list(backends)
+        self._backends = backends
+
+    def start(self, guard: Guard) -> None:
+        """Returns when it accepts connections. It ends with the guard."""
+        ports = map(str, (self.port, *self._backends))
+        guard.spawn([sys.executable, "-m", "tests.cluster.balancer", *ports], cwd=_ROOT)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), create_connection((LOOPBACK, self.port), timeout=1):
+            return True
+        return False
+
+
+class _Forwarding:
+    def __init__(self, backends: Sequence[int]) -> None:
+        self._backends = backends
         self._turn = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="balancer", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        serving = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._forward, LOOPBACK, self.port, backlog=512), self._loop
-        )
-        serving.result()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+    async def serve(self, port: int) -> None:
+        server = await asyncio.start_server(self._forward, LOOPBACK, port, backlog=1024)
+        await server.serve_forever()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in self._backends:
@@ -55,3 +63,7 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
             target.write(data)
             await target.drain()
     target.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_Forwarding([int(port) for port in sys.argv[2:]]).serve(int(sys.argv[1])))

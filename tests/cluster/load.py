@@ -44,11 +44,11 @@ class Sample(NamedTuple):
 class OpenLoad:
     """Posts one update after the other, in the ledger's file, until it is stopped. `answers`: of all posts."""
 
-    def __init__(self, webhooks: Webhooks, ledger: Path, rate: float = RATE) -> None:
+    def __init__(self, webhooks: Webhooks, ledger: Path, rate: float) -> None:
         self._webhooks = webhooks
         self._file = ledger.open("w", encoding="utf-8")
         self._ledger = Ledger(self._file)
-        self._rate = rate
+        self.rate = rate
         self._traffic = Traffic(Mix(_LINE, repeats=_REPEATS), utc_now(), rate)
         self._stopped = Event()
         self._missed: list[int] = []
@@ -81,7 +81,7 @@ class OpenLoad:
             while not self._stopped.is_set():
                 time.sleep(max(0.0, due - time.monotonic()))
                 pool.submit(self._post, next(numbers))
-                due += 1 / self._rate
+                due += 1 / self.rate
 
     def _post(self, number: int) -> None:
         update = self._traffic.update(number)

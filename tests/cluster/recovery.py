@@ -72,7 +72,7 @@ class Trial:
         samples = self.lateness.since(now - _CALM_SECONDS)
         return (
             now - self._began > _CALM_SECONDS
-            and len(answers) > 100
+            and len(answers) > self.load.rate
             and all(answer.status == ACCEPTED for answer in answers)
             and len(samples) > _CALM_SECONDS
             and not _late(samples)

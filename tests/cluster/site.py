@@ -205,7 +205,7 @@ def site(data: Path, networks: BrokerNetworks | None, others: Sequence[str] = OT
         (logs := data / "logs").mkdir()
         system = stack.enter_context(System(bootstrap, dsn, new_topics(bootstrap, PARTITIONS, BROKERS), logs))
         made = Site(brokers, networks, pair, system)
-        stack.enter_context(made.balancer)
+        made.balancer.start(guard)
         made.run(*WEBHOOKS, *CONSUMERS, *others)
         made.wait_healed()
         yield made
