@@ -22,6 +22,9 @@ _THREADS = 900
 """More than wait at once when each answer takes the three seconds that are allowed."""
 _REPEATS = 0.02
 _AT_ONCE = 16
+_STALE_SECONDS = 0.2
+"""A connection that breaks as soon as it is used had been closed while it was idle; another one is opened at once, as
+every client does."""
 _SAMPLE_SECONDS = 0.2
 _LINE = BusinessNumber(NUMBER, "+39 06 555 0100", "330000000000001")
 
@@ -88,6 +91,8 @@ class OpenLoad:
         post = self._traffic.post([update])
         sent, began = utc_now(), time.monotonic()
         status = self._webhooks.post(post)
+        if status is None and time.monotonic() - began < _STALE_SECONDS:
+            status = self._webhooks.post(post)
         self._ledger.write([update], status, sent, utc_now())
         with self._lock:
             self.answers.append(Answer(began, time.monotonic() - began, status))
