@@ -35,7 +35,7 @@ from tests.support.webhook_app import APP_SECRETS
 BROKERS, PARTITIONS = 3, 6
 CONSUMERS = ("conversations-1", "conversations-2", "conversations-3")
 WEBHOOKS = ("webhook-1", "webhook-2")
-OTHERS = ("commands", "relay", "timer", "routing", "rules", "alarms", "analytics", "campaigns", "console")
+OTHERS = ("commands", "relay", "timer", "routing", "rules", "alarms", "analytics", "campaigns", "retention", "console")
 DETECTION_SECONDS = 0.5
 """Until somebody notices that a primary has died: as `witiop dev`."""
 _HEAL_SECONDS = 90.0
