@@ -10,6 +10,8 @@ from socketserver import ThreadingMixIn
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from infra.process.readiness import ALIVE, readiness
 
@@ -30,8 +32,8 @@ def monitor(
     """Serves on this address until the end of the block. Yields the address, with the actual port if `port` is 0.
 
     `/metrics` is for Prometheus; `/healthz` answers 200; `/readyz` answers 200, or 503 with a JSON body that lists the
-    reasons of all failed checks. Serves at most eight requests at once and waits at most five seconds for each, so that
-    a stuck client affects nothing else.
+    reasons of all failed checks; `witiop_ready` says the same to Prometheus. Serves at most eight requests at once and
+    waits at most five seconds for each, so that a stuck client affects nothing else.
 
     Raises:
         OSError: the address is in use, or not an address of this machine.
@@ -40,14 +42,33 @@ def monitor(
         server = _Server(host, port, checks, registry)
     except OSError as error:
         raise OSError(error.errno, f"the monitor cannot listen on {host}:{port}: {error.strerror}") from error
+    readiness_metric = ReadinessMetric(checks)
+    registry.register(readiness_metric)
     thread = threading.Thread(target=server.serve, name="monitor", daemon=True)
     thread.start()
     try:
         yield host, server.server_port
     finally:
+        registry.unregister(readiness_metric)
         server.stop()
         thread.join(_REQUEST_SECONDS)
         server.server_close()
+
+
+class ReadinessMetric(Collector):
+    """What `/readyz` answers, as a metric: the checks are made when Prometheus asks."""
+
+    def __init__(self, checks: Mapping[str, ReadinessCheck]) -> None:
+        self._checks = checks
+
+    def describe(self) -> list[Metric]:
+        """Returns nothing, so that registering makes no check."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yields 1 if all checks pass, else 0."""
+        is_ready = all(check() is None for check in self._checks.values())
+        yield GaugeMetricFamily("witiop_ready", "1 if the process is ready, as /readyz says; else 0.", value=is_ready)
 
 
 class _Server(ThreadingMixIn, HTTPServer):

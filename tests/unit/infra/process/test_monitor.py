@@ -55,6 +55,14 @@ def test_a_process_whose_check_fails_is_alive_and_not_ready() -> None:
     assert (alive[0], json.loads(alive[1])) == (200, {"alive": True})
 
 
+@pytest.mark.parametrize(("reason", "value"), [(None, b"1.0"), ("database unreachable", b"0.0")])
+def test_prometheus_sees_whether_a_process_is_ready(reason: str | None, value: bytes) -> None:
+    """Without it, an alert could only look at what the process counts, and not at what it says of itself."""
+    with _running(reason) as port:
+        _, body = _get(port, "/metrics")
+    assert b"witiop_ready " + value + b"\n" in body
+
+
 def test_other_paths_are_answered_with_404() -> None:
     """The body lists the existing paths."""
     with _running() as port:
