@@ -35,7 +35,8 @@ from domain.commands import (
     new_command,
     signed,
 )
-from domain.ports import PublishFailed
+from domain.ports import OutgoingRecord, PublishFailed
+from domain.topics import TRACEPARENT_HEADER
 from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry, AuditEvent
 from infra.postgres.lists.supervised import supervised_among
@@ -122,13 +123,30 @@ def submit(deps: Dependencies, form: str, requests: Sequence[CommandRequest], ba
     try:
         if reasons := deps.publisher.not_ready_reasons():
             raise PublishFailed("; ".join(reasons))
-        deps.publisher.publish(records, _PUBLISH_SECONDS)
+        _publish(deps, records)
     except PublishFailed:
         with deps.connection() as conn, conn.transaction():
             audit.write(conn, [AuditEntry("not_kept", me.name, address(), command_id=id_) for id_ in ids])
         raise
     log.info("console.commands_submitted", commands=len(ids))
     return ids
+
+
+def _publish(deps: Dependencies, records: Sequence[OutgoingRecord]) -> None:
+    """Publishes commands; where traces are on, as the first step of one."""
+    step = None
+    if deps.traces is not None:
+        step = deps.traces.begin("submit commands", "producer", {"witiop.commands": len(records)})
+    if step is None:
+        deps.publisher.publish(records, _PUBLISH_SECONDS)
+        return
+    header = (TRACEPARENT_HEADER, step.traceparent.encode())
+    try:
+        deps.publisher.publish([replace(each, headers=(*each.headers, header)) for each in records], _PUBLISH_SECONDS)
+    except PublishFailed as error:
+        step.end(type(error).__name__)
+        raise
+    step.end()
 
 
 def show_typing(deps: Dependencies, conversation: UUID) -> None:

@@ -34,6 +34,7 @@ from infra.passwords import Passwords
 from infra.postgres import directory
 from infra.postgres.console.sign_ins import SessionTerms
 from infra.postgres.rules.listing import with_former_rules
+from infra.process.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Dependencies:
     downloads: Downloads = field(default_factory=Downloads)
     health: HealthCache = field(default_factory=HealthCache)
     alarm_hosts: Collection[str] = ()
+    traces: Traces | None = None
     metrics: ConsoleMetrics = field(default_factory=lambda: ConsoleMetrics(CollectorRegistry()))
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
     _directories: directory.DirectoryCache = field(default_factory=lambda: directory.DirectoryCache(with_former_rules))

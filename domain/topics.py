@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 SOURCE_HEADER = "witiop_source"
 """Header on the unreadable topic: the reader that could not read the raw bytes (`whatsapp`, `softbot`, `agents`)."""
+TRACEPARENT_HEADER = "traceparent"
+"""Header of W3C Trace Context: the step of a trace that published the record. Only where traces are on."""
 REASON_HEADER = "witiop_reason"
 """Header on the unreadable topic: the reason, as a text without personal data."""
 

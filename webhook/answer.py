@@ -9,6 +9,7 @@ from itertools import count
 
 from domain.ports import PublishFailed, RecordPosition
 from infra.process.crash_points import crash_point
+from infra.process.traces import TracedStep
 from infra.serving.rejection import Rejected
 from infra.serving.wsgi_bridge import Answer
 from webhook.metrics import WebhookMetrics
@@ -30,7 +31,9 @@ class AnswerWhenStored:
     """Sends the answer when two things have happened, in either order and in any threads: the outcome is known
     (`settle`), and the server is ready to send (`send_to`). `is_stored`: the outcome; None while it is not known."""
 
-    def __init__(self, receipt: Receipt, metrics: WebhookMetrics) -> None:
+    def __init__(self, receipt: Receipt, metrics: WebhookMetrics, step: TracedStep | None = None) -> None:
+        """`step`: of the request's trace; it ends with the decision."""
+        self._step = step
         self._receipt = receipt
         self._metrics = metrics
         self._began = time.monotonic()
@@ -57,6 +60,8 @@ class AnswerWhenStored:
             if self.is_stored is not None:
                 return
             self.is_stored, send, self._send = is_stored, self._send, None
+        if self._step is not None:
+            self._step.end(None if is_stored else "not_acknowledged")
         if send is not None:
             self._answer(send)
 

@@ -8,6 +8,7 @@ from flask import Flask, Request
 
 from domain.ports import Publisher
 from domain.topics import Topics
+from infra.process.traces import Traces
 from infra.serving.direct_flask import DirectFlask
 from infra.serving.health import health_pages
 from infra.serving.wsgi_bridge import LATER_KEY
@@ -60,9 +61,10 @@ def create_app(
     topics: Topics,
     clock: Callable[[], datetime],
     metrics: WebhookMetrics,
+    traces: Traces | None = None,
 ) -> Flask:
     """Returns the application with every path of interface.md, *HTTP in*. `notifications`: verifies SNS messages;
-    `clock`: aware UTC."""
+    `clock`: aware UTC; `traces`: None if they are off."""
 
     def count(request: Request, status: int) -> None:
         if LATER_KEY not in request.environ:
@@ -70,7 +72,7 @@ def create_app(
 
     app = DirectFlask(__name__, count)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    intake = Intake(publisher, topics, clock, metrics)
+    intake = Intake(publisher, topics, clock, metrics, traces)
     app.register_blueprint(whatsapp_webhook(intake, readers.whatsapp, secrets.whatsapp, secrets.verify_token))
     app.register_blueprint(events_webhook(intake, "softbot", readers.softbot, secrets.softbot))
     app.register_blueprint(events_webhook(intake, "agents", readers.agents, secrets.agents))

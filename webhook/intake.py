@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -13,8 +14,9 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from domain.facts import FACT, Fact, partition_key
 from domain.inbound.reading import UnreadablePart
 from domain.ports import OutgoingRecord, Publisher
-from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
+from domain.topics import REASON_HEADER, SOURCE_HEADER, TRACEPARENT_HEADER, Topics
 from infra.process.crash_points import crash_point
+from infra.process.traces import TracedStep, Traces
 from infra.serving.problem import RETRY_AFTER_SECONDS
 from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY
 from webhook.answer import AnswerDeadlines, AnswerWhenStored, Receipt
@@ -35,12 +37,18 @@ log = structlog.get_logger()
 
 class Intake:
     """Verifies and publishes request bodies; shared by the webhooks of one process. `clock` returns the time of arrival
-    (aware UTC)."""
+    (aware UTC); `traces`: None if they are off."""
 
     def __init__(
-        self, publisher: Publisher, topics: Topics, clock: Callable[[], datetime], metrics: WebhookMetrics
+        self,
+        publisher: Publisher,
+        topics: Topics,
+        clock: Callable[[], datetime],
+        metrics: WebhookMetrics,
+        traces: Traces | None = None,
     ) -> None:
         self.clock = clock
+        self._traces = traces
         self._publisher = publisher
         self._topics = topics
         self._metrics = metrics
@@ -97,13 +105,26 @@ class Intake:
         if (seconds := PUBLISH_SECONDS - _age()) <= 0:
             raise _not_stored()
         path = request.url_rule.rule if request.url_rule else ""
-        answer = AnswerWhenStored(Receipt(path, source, kinds, len(raw_updates)), self._metrics)
+        receipt = Receipt(path, source, kinds, len(raw_updates))
+        step = self._begin_trace(receipt)
+        if step is not None:
+            header = (TRACEPARENT_HEADER, step.traceparent.encode())
+            records = [replace(record, headers=(*record.headers, header)) for record in records]
+        answer = AnswerWhenStored(receipt, self._metrics, step)
         self._publisher.begin(records, seconds, answer.settle)
         if answer.is_stored is None:
             self._deadlines.add(answer, time.monotonic() + seconds)
             request.environ[LATER_KEY] = answer.send_to
         elif not answer.is_stored:
             raise _not_stored()
+
+    def _begin_trace(self, receipt: Receipt) -> TracedStep | None:
+        """Begins the trace of a request, which counts from its arrival."""
+        if self._traces is None:
+            return None
+        counts = {"witiop.facts": len(receipt.kinds), "witiop.unreadable": receipt.unreadable}
+        attributes = {"http.request.method": "POST", "http.route": receipt.path, **counts}
+        return self._traces.begin(f"POST {receipt.path}", "server", attributes, seconds_ago=_age())
 
 
 def _age() -> float:

@@ -386,6 +386,16 @@ class Settings(BaseSettings):
         9464, description="port of /metrics, /healthz and /readyz; a different one for each process of a machine"
     )
 
+    traces_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="URL of an OpenTelemetry collector that gets traces as OTLP over HTTP, e.g. "
+        "http://collector:4318/v1/traces; empty: there are none",
+    )
+    traces_share: float = Field(
+        1.0, ge=0, le=1, description="share of the webhooks' requests and of the console's commands that are traced"
+    )
+
     rules_per_minute: int = Field(
         20,
         ge=1,

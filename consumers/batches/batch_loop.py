@@ -22,6 +22,7 @@ from consumers.batches.leftover import Leftover, dead_letter
 from consumers.batches.metrics import ConsumerMetrics
 from consumers.batches.poison import PoisonPolicy, PoisonStorm
 from consumers.batches.starting import PartitionStarter, mark_of, partition_of
+from consumers.batches.traced import TracedBatch
 from infra.kafka.consumer import BrokerUnreachable, GroupReader, IncomingRecord
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.faults import may_pass
@@ -32,6 +33,7 @@ from infra.process.backoff import GIVE_UP_SECONDS, Backoff
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
 from infra.process.readiness import every_reason
+from infra.process.traces import Traces
 
 _POLL_SECONDS = 0.5
 _PACE_SECONDS, _BUSY_PACE_SECONDS = 0.1, 0.25
@@ -60,7 +62,7 @@ class BatchLoop:
 
     `transaction`: opens a transaction on this loop's connection and reconnects when needed; raises psycopg errors.
     `poison`: its origins are partitions. After a poison storm the partition is stopped for `storm_back_off_seconds`,
-    then tried again; until it is processed, the loop is not ready."""
+    then tried again; until it is processed, the loop is not ready. `traces`: None if they are off."""
 
     def __init__(
         self,
@@ -71,7 +73,9 @@ class BatchLoop:
         metrics: ConsumerMetrics,
         poison: PoisonPolicy,
         storm_back_off_seconds: float = 60,
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces
         self._reader = reader
         self._transaction = transaction
         self._group = group
@@ -227,11 +231,11 @@ class BatchLoop:
         partitions = _partitions(records)
         from_offsets = {Partition(*partition): self._expected[partition] for partition in partitions}
         early = 0
-        with self._transaction() as connection:
+        with TracedBatch(self._traces, self._group, good) as traced, self._transaction() as connection:
             offsets = Offsets(connection, self._group)
             offsets.lock(from_offsets)
             if good:
-                leftover = self._handler.apply(connection, good)
+                leftover = self._handler.apply(connection, traced.records)
                 dead_letters += leftover.dead_letters
                 store_early_records(connection, leftover.early)
                 early = len(leftover.early)
@@ -239,6 +243,7 @@ class BatchLoop:
             store_dead_letters(connection, dead_letters)
             if dead_letters:
                 crash_point("consumer.after-dead-letters")
+            traced.tell(connection)
             offsets.advance({Partition(*p): mark_of(last) for p, last in partitions.items()})
             crash_point("consumer.before-commit")
         crash_point("consumer.after-commit-before-kafka-commit")

@@ -110,6 +110,8 @@ class UnitOfWork:
         self.notices: list[Notice] = []
         self.repeated_commands: list[str] = []
         self.audited: list[AuditedRecord] = []
+        self.traces: dict[FactId, str] = {}
+        """The steps of traces that brought these facts; empty where traces are off."""
         self.records: list[OutboxRecord] = []
         """Records for topics other than that of public events."""
 
@@ -335,7 +337,9 @@ class UnitOfWork:
             write_changes(connection, self._changes())
             histories.write_history(self._events)
             Outbox(connection).add(
-                public_event_record(event, self._topic, answered.get(event.conversation.id, ()))
+                public_event_record(event, self._topic, answered.get(event.conversation.id, ())).traced(
+                    self._trace_of(event)
+                )
                 for event in self._events
             )
             Agents(connection).mark_assigned([*self.assigned, *(self.wishes.assigned if self.wishes else ())])
@@ -356,6 +360,10 @@ class UnitOfWork:
                 self.sends.write_counts()
             outcomes = [(c.id, outcome_of(c)) for _, c in existing]
             follow_conversations(connection, outcomes, self.answers.moves if self.answers is not None else ())
+
+    def _trace_of(self, event: PublicEvent) -> str | None:
+        """Returns the step of a trace that led to an event; None: none is known."""
+        return next((self.traces[fact] for fact in event.because if fact in self.traces), None)
 
     def _campaigns_answered(self) -> Mapping[UUID, Iterable[NamedCampaign]]:
         """Returns conversation -> campaigns that the customer answered in it, of those with events."""

@@ -136,4 +136,4 @@ def command_result(
     position = f"{record.partition}:{record.offset}"
     about = request.conversation or (after.id if isinstance(after, Campaign) else None)
     key = str(about) if about else head.id if head else position
-    return OutboxRecord(topic, key, headers, to_json(data))
+    return OutboxRecord(topic, key, headers, to_json(data)).traced(record.traceparent)

@@ -6,7 +6,7 @@ judged by the database's clock at the moment they are carried out, windows and r
 After a restore of the database, those that had been received before are held for a person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,7 +55,7 @@ from domain.conversations.events import Cause
 from domain.conversations.history import CustomerHistory
 from domain.directory import Directory
 from domain.facts import AgentAccepted
-from domain.ids import ConversationId, CustomerId, fact_id
+from domain.ids import ConversationId, CustomerId, FactId, fact_id
 from domain.mail import MailPolicy, accept_email, mail_id
 from domain.routing.agents import Member
 from domain.routing.dismissals import dismiss, restored
@@ -172,6 +172,7 @@ class Commands:
         customers, histories = _load(connection, {c for r in requests if _is_fresh(r, fresh) and (c := r.conversation)})
         members = _lock_members(connection, [r for r in requests if _is_fresh(r, fresh)])
         with UnitOfWork(connection, self._topics.conversations, histories, current, self._policy.answer) as work:
+            work.traces = _traces(requests)
             scene = _Scene(work, customers, members, claimed, current, now, watermark, directory_changes=changed)
             work.audited += [audited(request, "repeated", None, None) for request in again]
             _end_what_is_over(scene)
@@ -395,6 +396,15 @@ def _with_answered(connection: Connection[Any], requests: Sequence[CommandRecord
                 return None
 
     return [r._replace(answers=answered(r.body)) for r in requests]
+
+
+def _traces(requests: Iterable[CommandRecord]) -> dict[FactId, str]:
+    """Returns the step of the trace that each command belongs to, by what the command is the cause of."""
+    return {
+        fact_id("command", request.head.id): traceparent
+        for request in requests
+        if request.head is not None and (traceparent := request.record.traceparent) is not None
+    }
 
 
 def _is_fresh(request: CommandRecord, fresh: set[str]) -> bool:

@@ -102,8 +102,11 @@ class _Batch:
     notices: list[Notice] = field(default_factory=list)
     leftover: Leftover = field(default_factory=Leftover)
     desktops_seen: dict[str, datetime] = field(default_factory=dict)
+    traces: dict[FactId, str] = field(default_factory=dict)
 
     def add(self, record: IncomingRecord, fact: Fact) -> None:
+        if (traceparent := record.traceparent) is not None:
+            self.traces[fact.id] = traceparent
         match fact:
             case MessageStatus():
                 self.statuses.append(fact)
@@ -162,6 +165,7 @@ class Conversations:
         batch = self._sort(connection, records, current)
         _take_out_early(connection, batch)
         with self._unit_of_work(connection, batch, current) as work:
+            work.traces = batch.traces
             apply_mail_events(work, batch.mail_events)
             self._note_heard(connection, batch)
             self._note_inbound(connection, batch)

@@ -15,12 +15,14 @@ import structlog
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
+from consumers.batches.traced import TracedPublishing
 from consumers.workers.worker_loop import WorkerLoop
 from domain.ports import Delivery, OutgoingRecord
 from infra.postgres.messaging.outbox import Outbox, OutboxRow
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
 from infra.process.readiness import every_reason
+from infra.process.traces import Traces
 
 BATCH = 1000
 """Records of one poll."""
@@ -81,9 +83,13 @@ class LowWaterMark:
 
 
 class Relay:
-    """Publishes until stopped. `connect`: opens a session in autocommit mode; raises psycopg errors."""
+    """Publishes until stopped. `connect`: opens a session in autocommit mode; raises psycopg errors. `traces`: None if
+    they are off."""
 
-    def __init__(self, connect: Callable[[], Connection[Any]], publisher: KeyOrderedPublisher) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection[Any]], publisher: KeyOrderedPublisher, traces: Traces | None = None
+    ) -> None:
+        self._traces = traces
         self._connect = connect
         self._publisher = publisher
         self._low = LowWaterMark()
@@ -152,9 +158,12 @@ class Relay:
 
     def _publish(self, queued: Sequence[OutboxRow]) -> list[Delivery]:
         """Publishes the rows of which a record can be made, and returns what became of each."""
-        records = [_record(row) for row in queued]
-        published = iter(self._publisher.publish([record for record in records if record is not None]))
-        return [_NO_RECORD if record is None else next(published) for record in records]
+        with TracedPublishing(self._traces, queued) as traced:
+            records = [_record(row) for row in traced.rows]
+            published = iter(self._publisher.publish([record for record in records if record is not None]))
+            deliveries = [_NO_RECORD if record is None else next(published) for record in records]
+            traced.ended(deliveries)
+        return deliveries
 
 
 def _done(queued: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> list[int]:

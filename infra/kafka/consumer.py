@@ -25,6 +25,7 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState, OffsetAndMetadata
 
+from domain.topics import TRACEPARENT_HEADER
 from infra.kafka.client import open_client
 from infra.kafka.faults import kafka_fault
 from infra.kafka.header_names import accept_invalid_header_names
@@ -56,6 +57,19 @@ class IncomingRecord(NamedTuple):
     def digest(self) -> bytes:
         """A hash of the value, by which the record is recognised later."""
         return blake2b(self.value, digest_size=16).digest()
+
+    @property
+    def traceparent(self) -> str | None:
+        """The step of a trace that published the record; None: it belongs to none."""
+        for name, value in self.raw_headers:
+            if name == TRACEPARENT_HEADER:
+                return value.decode("ascii", "replace")
+        return None
+
+    def traced(self, traceparent: str) -> "IncomingRecord":
+        """Returns the record as one that this step has read."""
+        others = [each for each in self.raw_headers if each[0] != TRACEPARENT_HEADER]
+        return self._replace(raw_headers=[*others, (TRACEPARENT_HEADER, traceparent.encode())])
 
     @property
     def headers(self) -> Mapping[str, str]:

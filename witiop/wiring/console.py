@@ -16,10 +16,14 @@ from witiop.wiring.from_settings import (
     sending_policy,
     session_terms,
     topics,
+    traces,
 )
 from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
+    from console.live.broadcast import Broadcaster
+    from console.live.watch import ListState, ListWatcher, WatchedList
+    from infra.process.traces import Traces
     from infra.serving.worker import ServedApp
 
 _CONSOLE_QUEUE_SECONDS = 5.0
@@ -104,7 +108,8 @@ def _console_worker(settings: Settings) -> "ServedApp":
     connections = pool(dsn, "console", _CONSOLE_POOL, autocommit=True, generic_plans=True, waits_for_standby=False)
     connections.open()
     sessions = session_terms(settings)
-    live = Broadcaster(lambda: ChangeHints(dsn), ListWatcher(connections.connection, sessions).look)
+    tracing = traces(settings, "console")
+    live = _open_lists(dsn, ListWatcher(connections.connection, sessions), tracing)
     routing = routing_policy(settings)
     agents = DeskWatcher(connections.connection, sessions, routing.presence_timeout)
     desks = Broadcaster(lambda: ChangeHints(dsn), agents.look, _DESK_REFRESH_SECONDS, _DESK_PAUSE_SECONDS)
@@ -142,6 +147,8 @@ def _console_worker(settings: Settings) -> "ServedApp":
             listener.join(timeout=2)
         connections.close()
         publisher.close()
+        if tracing is not None:
+            tracing.close()
 
     dependencies = Dependencies(
         pool=connections,
@@ -170,6 +177,20 @@ def _console_worker(settings: Settings) -> "ServedApp":
         secure=settings.console_url.startswith("https:"),
         alarm_hosts=settings.alarm_private_hosts,
         proxies=settings.console_proxies,
+        traces=tracing,
         metrics=ConsoleMetrics(CollectorRegistry()),
     )
     return ServedApp(create_app(dependencies), lambda _: None, close, end_streams)
+
+
+def _open_lists(dsn: str, lists: "ListWatcher", tracing: "Traces | None") -> "Broadcaster[WatchedList, ListState]":
+    """Returns what sends changes to open lists."""
+    from console.live.broadcast import Broadcaster
+    from infra.postgres.connections.hints import ChangeHints
+
+    if tracing is None:
+        return Broadcaster(lambda: ChangeHints(dsn), lists.look)
+    from console.live.traced import TracedLook
+
+    traced = TracedLook(tracing, lists.look)
+    return Broadcaster(lambda: ChangeHints(dsn, traced=traced.told), traced.look)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
     answer_terms,
+    closing_traces,
     consumer_group,
     kafka_config,
     mail_policy,
@@ -133,6 +134,7 @@ def parallel_loops(
 
     instance, poison = settings.consumer_instance, PoisonPolicy(settings.poison_per_minute, origin=partition_of)
     with ExitStack() as resources:
+        traces = resources.enter_context(closing_traces(settings, name))
         loops: list[StoppableLoop] = [*beside]
         for index in range(settings.consumer_threads):
             session = DatabaseSession(settings.postgres_dsn.get_secret_value(), name)
@@ -140,5 +142,5 @@ def parallel_loops(
             reader = GroupReader(
                 kafka_config(settings).client_options(), group, topic_names, instance and f"{instance}.{index}"
             )
-            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), poison))
+            loops.append(BatchLoop(reader, session.transaction, group, handler(), metrics(), poison, traces=traces))
         yield ParallelLoops(loops)

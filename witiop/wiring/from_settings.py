@@ -1,5 +1,6 @@
 """Translates settings into the arguments of the parts. Imports a part only when it is needed."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from infra.kafka.config import KafkaConfig
 from witiop.settings import SecretList, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from console.dependencies import MailComposition
     from consumers.workers.campaigns.worker import CampaignTerms
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from infra.media.streams import FileStreams
     from infra.openid.provider import OpenIdTerms
     from infra.postgres.console.sign_ins import SessionTerms
+    from infra.process.traces import Traces
     from infra.ses.mailer import SesAccess
 
 
@@ -209,6 +211,26 @@ def answer_terms(settings: Settings) -> "AnswerTerms":
     from domain.campaigns.answers import AnswerTerms
 
     return AnswerTerms(timedelta(hours=settings.campaign_answer_hours))
+
+
+def traces(settings: Settings, process: str) -> "Traces | None":
+    """Opens the export of a process's traces; None: they are off."""
+    if not settings.traces_endpoint:
+        return None
+    from infra.process.traces import Traces
+
+    return Traces(process, settings.traces_endpoint, settings.traces_share)
+
+
+@contextmanager
+def closing_traces(settings: Settings, process: str) -> "Iterator[Traces | None]":
+    """Yields what `traces` opens, and closes it at the end."""
+    opened = traces(settings, process)
+    try:
+        yield opened
+    finally:
+        if opened is not None:
+            opened.close()
 
 
 def openid_terms(settings: Settings) -> "OpenIdTerms | None":

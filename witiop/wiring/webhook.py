@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
-from witiop.wiring.from_settings import kafka_config, secret_bytes, topics
+from witiop.wiring.from_settings import kafka_config, secret_bytes, topics, traces
 from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
     sys.setswitchinterval(_SWITCH_SECONDS)
     names = topics(settings)
     publisher = KafkaPublisher(kafka_config(settings), [names.inbound, names.unreadable])
-    metrics = WebhookMetrics(CollectorRegistry())
+    metrics, tracing = WebhookMetrics(CollectorRegistry()), traces(settings, "webhook")
     application = app.create_app(
         readers=app.Readers(reader.read, read_softbot, read_agent_desk, read_ses),
         secrets=app.WebhookSecrets(
@@ -73,5 +73,12 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
         topics=names,
         clock=utc_now,
         metrics=metrics,
+        traces=tracing,
     )
-    return ServedApp(application, metrics.rejected, publisher.close, quick_paths=app.QUICK_PATHS)
+
+    def close() -> None:
+        publisher.close()
+        if tracing is not None:
+            tracing.close()
+
+    return ServedApp(application, metrics.rejected, close, quick_paths=app.QUICK_PATHS)

@@ -13,6 +13,7 @@ from witiop.wiring.from_settings import (
     alarm_terms,
     alarm_translations,
     campaign_terms,
+    closing_traces,
     consumer_group,
     graph_access,
     kafka_config,
@@ -285,5 +286,7 @@ def run_relay(settings: Settings) -> None:
     from infra.postgres.connections.pool import connect
 
     dsn = settings.postgres_dsn.get_secret_value()
-    relay = Relay(lambda: connect(dsn, "relay", autocommit=True), OrderedPublisher(kafka_config(settings)))
-    run_worker(settings, relay.run, relay.not_ready_reason)
+    with closing_traces(settings, "relay") as traces:
+        publisher = OrderedPublisher(kafka_config(settings))
+        relay = Relay(lambda: connect(dsn, "relay", autocommit=True), publisher, traces)
+        run_worker(settings, relay.run, relay.not_ready_reason)

@@ -1,6 +1,7 @@
 """Hints of the database that something changed (architecture.md, P6b). A hint has no data, and losing one costs only a
 delay."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, LiteralString, Self
 
 import psycopg
@@ -19,13 +20,32 @@ SYNC: LiteralString = "witiop_sync"
 """Channel: somebody wants templates and numbers to be read from Meta now."""
 
 
+TRACES: LiteralString = "witiop_traces"
+"""Channel: the steps of traces that changed something. The only channel with data, and only where traces are on."""
+_TOLD_TRACES = 100
+"""A notification takes 8,000 bytes."""
+
+
+def tell_traces(connection: Connection[Any], traceparents: Sequence[str]) -> None:
+    """Tells those who listen to `TRACES` which steps the transaction belongs to, a hundred at most."""
+    connection.execute("select pg_notify(%b, %b)", [TRACES, " ".join(traceparents[:_TOLD_TRACES])])
+
+
 class ChangeHints:
     """A connection that receives the hints of one channel. Not thread-safe. Raises psycopg.OperationalError when it is
     lost."""
 
-    def __init__(self, dsn: str, channel: LiteralString = CHANGES) -> None:
+    def __init__(
+        self, dsn: str, channel: LiteralString = CHANGES, traced: Callable[[Sequence[str]], None] | None = None
+    ) -> None:
+        """`traced`: gets the steps of traces that changed something, when they are received; None: nobody asks."""
         self._connection: Connection[Any] = connect(dsn, "hints", autocommit=True)
         self._connection.execute(f"listen {channel}")
+        if traced is not None:
+            self._connection.execute(f"listen {TRACES}")
+            self._connection.add_notify_handler(
+                lambda received: traced(received.payload.split()) if received.channel == TRACES else None
+            )
 
     def wait(self, seconds: float) -> bool:
         """Returns whether something changed since the last call; blocks for `seconds` at most."""

@@ -4,13 +4,14 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg import Connection
 from pydantic_core import to_json
 
+from domain.topics import TRACEPARENT_HEADER
 from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.connections.notifications import was_notified
 from infra.postgres.messaging.dead_letters import OUTBOX, DeadLetter, store_dead_letters
@@ -26,6 +27,12 @@ class OutboxRecord:
     key: str
     headers: Mapping[str, str]
     value: bytes
+
+    def traced(self, traceparent: str | None) -> "OutboxRecord":
+        """Returns the record as one that this step of a trace caused; None: no trace."""
+        if traceparent is None:
+            return self
+        return replace(self, headers={**self.headers, TRACEPARENT_HEADER: traceparent})
 
 
 @dataclass(frozen=True, slots=True)
