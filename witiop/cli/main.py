@@ -37,7 +37,8 @@ LAZY_COMMANDS = {
     "prices": "witiop.cli.campaigns.prices:prices",
     "dead-letters": "witiop.cli.dead_letters:dead_letters",
     "stats": "witiop.cli.statistics.group:stats",
-    "restore": "witiop.cli.restore:restore",
+    "backup": "witiop.cli.backups.backup:backup",
+    "restore": "witiop.cli.backups.restore:restore",
     "users": "witiop.cli.users:users",
     "simulate": "witiop.cli.simulate:simulate",
 }

@@ -11,6 +11,8 @@ _HERE = Path(__file__).parent
 _LOCK = 0x7769_7469_6F70
 """Key of the advisory lock that a migration holds: the bytes of "witiop"."""
 _LOCK_TIMEOUT = "10s"
+VERSION_TABLE = "alembic_version"
+"""The table with the schema's version."""
 
 
 class SchemaIsNewer(Exception):

@@ -1,23 +1,107 @@
-"""`witiop restore`: what is held after a restore of the database (interface.md)."""
+"""`witiop restore`: restores a backup, and shows what is held afterwards (interface.md)."""
 
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from witiop.cli.backups.backup import BACKUP_FILE
 from witiop.cli.commands import issuer_or_default
 from witiop.exit_codes import CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the drivers are slow to import: `--help` does without
+    from collections.abc import Iterator
+
+    from infra.postgres.backup.archive import BackupReader
     from witiop.installation import Installation
     from witiop.operations.restore import HeldItem
 
 
 @click.group()
 def restore() -> None:
-    """Mails, messages and commands that are held after a restore of the database.
+    """Restore a backup of the database; decide about what is held then.
 
-    They may have been sent or carried out before the restore.
+    Mails, messages and commands of before the restore are held: they may have been sent or carried out already.
     """
+
+
+@restore.command("check")
+@click.argument("file", metavar="FILE", type=BACKUP_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+def check(file: Path, as_json: bool) -> None:
+    """Read a backup and verify that it is whole; needs no database."""
+    from witiop.cli.backups.backup import document, summary
+    from witiop.cli.views.display import show, show_json
+
+    with opened(file) as reader:
+        manifest = reader.check()
+    if as_json:
+        show_json(document(manifest))
+    else:
+        show([f"whole: {summary(manifest)}"])
+
+
+@restore.command("from")
+@click.argument("file", metavar="FILE", type=BACKUP_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+@click.pass_obj
+def from_(installation: "Installation", file: Path, as_json: bool) -> None:
+    """Restore the backup in FILE into the database, which must be empty.
+
+    FILE is checked first. Afterwards the schema and the roles are those of this version, and what was waiting to be
+    sent is held. Stop all processes but the webhook before; start them afterwards, in any order.
+    """
+    from infra.postgres import roles
+    from infra.postgres.backup.load import DatabaseNotEmpty, restore
+    from infra.postgres.connections.pool import connect
+    from infra.postgres.messaging.restores import held_count
+    from infra.postgres.migrations import SchemaIsNewer, migrate
+    from witiop.cli.backups.backup import document, summary
+    from witiop.cli.views.display import show, show_json
+    from witiop.wiring import from_settings
+
+    settings = installation.settings("postgres_dsn")
+    dsn = settings.postgres_dsn.get_secret_value()
+    with opened(file) as reader:
+        reader.check()
+        try:
+            manifest = restore(dsn, reader)
+        except DatabaseNotEmpty as error:
+            raise CommandFailed(str(error), "database_not_empty") from error
+        except SchemaIsNewer as error:
+            raise CommandFailed(str(error), "schema_is_newer") from error
+    applied = migrate(dsn)
+    with connect(dsn, "restore", autocommit=True) as connection:
+        changes = roles.provide(connection, from_settings.role_passwords(settings))
+        held = held_count(connection) or 0
+    if as_json:
+        show_json({**document(manifest), "migrated": applied, "missing_roles": [*changes.missing], "held": held})
+        return
+    lines = [f"restored {summary(manifest)}", *(f"applied {version}" for version in applied)]
+    if changes.missing:
+        lines.append(f"missing roles: {', '.join(changes.missing)}; see docs/runbook.md, Database roles")
+    lines.append(f"{held:,} mails and messages are held. Start the processes; witiop restore list shows what is held.")
+    show(lines)
+
+
+@contextmanager
+def opened(file: Path) -> "Iterator[BackupReader]":
+    """Yields a backup. Raises CommandFailed if it is none, or is damaged."""
+    from infra.postgres.backup.archive import BackupDamaged, BackupReader
+
+    try:
+        reader = BackupReader(file)
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}", "file_not_read") from error
+    except BackupDamaged as error:
+        raise CommandFailed(str(error), "backup_damaged") from error
+    try:
+        yield reader
+    except BackupDamaged as error:
+        raise CommandFailed(f"{file}: {error}", "backup_damaged") from error
+    finally:
+        reader.close()
 
 
 @restore.command("list")

@@ -1,0 +1,1 @@
+"""`witiop backup` and `witiop restore`."""
