@@ -160,6 +160,10 @@ class System:
                 provide(connection, dict.fromkeys(ROLE_PROCESSES, _ROLE_PASSWORD))
             self._has_roles = True
 
+    def use(self, dsn: str) -> None:
+        """Makes the processes that are started from now on use another database."""
+        self.dsn, self._has_roles = dsn, False
+
     def run(self, *names: str, crash_at: str | None = None, **settings: object) -> list[Worker]:
         """Starts processes and returns when all of them are ready."""
         return [worker.wait_ready() for worker in self.start(*names, crash_at=crash_at, **settings)]

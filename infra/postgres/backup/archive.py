@@ -2,10 +2,10 @@
 manifest that says what must be in them."""
 
 import hashlib
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
-from zlib import error as ZlibError
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -106,7 +106,7 @@ class BackupReader:
                     digest.update(block)
                     rows += block.count(b"\n")
                     yield block
-        except (BadZipFile, KeyError, EOFError, ZlibError) as error:
+        except (BadZipFile, KeyError, EOFError, zlib.error) as error:
             raise BackupDamaged(f"the table {name} is damaged: {type(error).__name__}") from error
         if (rows, digest.hexdigest()) != (expected.rows, expected.digest):
             raise BackupDamaged(f"the table {name} is not what was written: {rows:,} rows of {expected.rows:,}")
