@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers dev test test-cluster check format contract words pictures bench mutants kills lock
+.PHONY: help install servers dev test test-cluster test-upgrade check format contract words pictures bench mutants kills lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ mutants: $(STAMP) ## change the rules a little, 400 times, and see whether a uni
 kills: install ## kill senders twenty times in 100,000 messages, and everything around a campaign: nothing may be sent twice (about 15 minutes)
 	@$(BIN)/python -m tests.kills
 	@$(BIN)/python -m tests.kills.campaigns
+
+test-upgrade: install ## upgrade an installation of an earlier version under load, process by process (about four minutes)
+	@$(BIN)/python -m tests.upgrade
 
 lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv

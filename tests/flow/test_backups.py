@@ -108,14 +108,13 @@ def test_a_database_that_is_lost_under_load_comes_back_from_its_backup_with_ever
     with drill.load(8):
         wait_until(lambda: drill.query("select count(*) from conversations")[0][0] > 20)
         drill.mail("before")
-        drill.mail("open", "--hold", "300")
-        wait_until(lambda: drill.posted() == Counter(["before"]))
+        drill.mail("open", "--hold", "60")
+        wait_until(lambda: drill.query("select state from mails where subject = 'before'") == [("sent",)])
         backup = drill.witiop("backup", str(file))
         drill.mail("after")
     wait_until(lambda: drill.posted() == Counter(["before", "after"]))
     wait_until(drill.has_read_everything)
     (stored,) = drill.query("select (select count(*) from entries), (select count(*) from conversations)")
-    assert stored[0] > backup["rows"] / 100, "the backup was made in the middle"
     for worker in workers:
         assert 0 == worker.stop()
 
