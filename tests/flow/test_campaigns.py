@@ -102,6 +102,12 @@ class CampaignOffice:
 
     def create(self, number: str, file: UUID) -> UUID:
         """Creates a campaign, and returns its id once it can be started."""
+        campaign = self.ask_for(number, file)
+        wait_until(lambda: self.state(campaign) == "ready")
+        return campaign
+
+    def ask_for(self, number: str, file: UUID) -> UUID:
+        """Creates a campaign, and returns its id."""
         body = {
             "name": f"Autumn of {number}",
             "phone_number_id": number,
@@ -111,9 +117,7 @@ class CampaignOffice:
                 "mapping": {"phone": 0, "name": 1, "parameters": {"1": 1}, "values": {"2": "30 euro"}},
             },
         }
-        campaign = campaign_id(self.command(CreateCampaign.model_validate(body)))
-        wait_until(lambda: self.state(campaign) == "ready")
-        return campaign
+        return campaign_id(self.command(CreateCampaign.model_validate(body)))
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(query.encode(), values).fetchall()

@@ -165,7 +165,7 @@ def everything_fails(system: System, office: CampaignOffice, workers: dict[str, 
     story.chat(LINES[0], ANOTHER).writes("22:40", TEXT)
     assert 200 == system.webhooks.post(*[each.post for each in story.posts])
     assert 200 == system.webhooks.post(WebhookPost("whatsapp", f"{TEXT} again".encode()))
-    office.upload([f"+{ANOTHER.wa_id},{ANOTHER.name}"])
+    office.ask_for(NUMBER, office.upload([f"+{ANOTHER.wa_id},{ANOTHER.name}"]))
     mail(system, office)
     for name in FAILING:
         wait_until(lambda worker=workers[name]: has_failed(worker), 60)  # type: ignore[misc]
