@@ -7,7 +7,7 @@ from typing import Any, LiteralString, Self
 import psycopg
 from psycopg import Connection
 
-from infra.postgres.connections.notifications import was_notified
+from infra.postgres.connections.notifications import received
 from infra.postgres.connections.pool import connect
 
 CHANGES: LiteralString = "witiop_changed"
@@ -41,15 +41,16 @@ class ChangeHints:
         """`traced`: gets the steps of traces that changed something, when they are received; None: nobody asks."""
         self._connection: Connection[Any] = connect(dsn, "hints", autocommit=True)
         self._connection.execute(f"listen {channel}")
+        self._traced = traced
         if traced is not None:
             self._connection.execute(f"listen {TRACES}")
-            self._connection.add_notify_handler(
-                lambda received: traced(received.payload.split()) if received.channel == TRACES else None
-            )
 
     def wait(self, seconds: float) -> bool:
         """Returns whether something changed since the last call; blocks for `seconds` at most."""
-        return was_notified(self._connection, seconds)
+        notifications = received(self._connection, seconds)
+        if self._traced is not None:
+            self._traced([step for each in notifications if each.channel == TRACES for step in each.payload.split()])
+        return bool(notifications)
 
     def close(self) -> None:
         """Disconnects."""
