@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,7 @@ PANELS: dict[str, dict[str, Any]] = {
     if panel["type"] != "row"
 }
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+PROMTOOL = shutil.which("promtool")
 LEFT_OUT: dict[str, str] = {}
 """Metrics that neither a rule nor a panel shows, with the reason."""
 
@@ -115,3 +118,10 @@ def test_every_alert_has_a_line_in_the_runbook(alert: str) -> None:
     assert page == "docs/runbook.md"
     assert 1 == RUNBOOK.count(f'<a id="{anchor}"></a>')
     assert ALERTS[alert]["labels"]["severity"] in ("critical", "warning", "info")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool, of Debian's package prometheus, is not installed")
+@pytest.mark.parametrize("what", [["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml"]], ids=" ".join)
+def test_prometheus_itself_accepts_the_rules_and_alerts_as_the_examples_say(what: list[str]) -> None:
+    done = subprocess.run([str(PROMTOOL), *what], cwd=MONITORING, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
