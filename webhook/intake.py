@@ -123,7 +123,7 @@ class Intake:
         if self._traces is None:
             return None
         counts = {"witiop.facts": len(receipt.kinds), "witiop.unreadable": receipt.unreadable}
-        attributes = {"http.request.method": "POST", "http.route": receipt.path, **counts}
+        attributes: dict[str, str | int] = {"http.request.method": "POST", "http.route": receipt.path, **counts}
         return self._traces.begin(f"POST {receipt.path}", "server", attributes, seconds_ago=_age())
 
 

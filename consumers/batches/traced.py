@@ -46,7 +46,7 @@ class TracedBatch:
         traceparent = record.traceparent
         if traceparent is None:
             return record
-        attributes = {
+        attributes: dict[str, str | int] = {
             "messaging.system": "kafka",
             "messaging.consumer.group.name": group,
             "messaging.destination.name": record.topic,
@@ -94,7 +94,7 @@ class TracedPublishing:
         traceparent = record.headers.get(TRACEPARENT_HEADER)
         if traceparent is None:
             return row
-        attributes = {
+        attributes: dict[str, str | int] = {
             "messaging.system": "kafka",
             "messaging.destination.name": record.topic,
             "witiop.outbox.milliseconds": round(row.age * 1000),

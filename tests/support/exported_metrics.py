@@ -47,7 +47,7 @@ def defined_metrics() -> tuple[DefinedMetric, ...]:
 def _metrics(registry: CollectorRegistry) -> Iterable[DefinedMetric]:
     for collector in list(registry._collector_to_names):
         if isinstance(collector, MetricWrapperBase) and collector._name.startswith("witiop_"):
-            suffixes, labels = _SUFFIXES[collector._type], frozenset(collector._labelnames)
+            suffixes, labels = _SUFFIXES[str(collector._type)], frozenset(collector._labelnames)
             series = {
                 f"{collector._name}{suffix}": labels | {"le"} if suffix == "_bucket" else labels for suffix in suffixes
             }

@@ -69,7 +69,7 @@ def _make(connection: Connection[Any], partition: BackedUpPartition) -> None:
     known = connection.execute("select to_regclass(%b)", [f'"{partition.name}"']).fetchone()
     if known is None or known[0] is None:
         name, parent = Identifier(partition.name), Identifier(partition.parent)
-        bound = SQL(partition.bound)  # type: ignore[arg-type]  # written by PostgreSQL, in a file that its owner made
+        bound = SQL(partition.bound)  # written by PostgreSQL, in a file that its owner made
         connection.execute(SQL("create table {} partition of {} {}").format(name, parent, bound))
 
 
