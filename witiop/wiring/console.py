@@ -22,7 +22,8 @@ from witiop.wiring.running import prepare, supervisor_monitor
 
 if TYPE_CHECKING:
     from console.live.broadcast import Broadcaster
-    from console.live.watch import ListState, ListWatcher, WatchedList
+    from console.live.watch import ListState, ListWatcher
+    from console.live.watched_list import WatchedList
     from infra.process.traces import Traces
     from infra.serving.worker import ServedApp
 
