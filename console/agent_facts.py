@@ -10,6 +10,7 @@ from domain.facts import FACT, partition_key
 from domain.inbound.agent_desk import read_agent_desk
 from domain.ports import OutgoingRecord, PublishFailed
 from domain.times import rfc3339
+from domain.topics import FROM_CONSOLE
 from infra.postgres.console import desks
 from infra.postgres.console.desks import SaidPresence
 
@@ -58,5 +59,5 @@ def _report(deps: Dependencies, kind: str, id_: str, at: datetime, **data: str |
     (fact,) = read_agent_desk(json.dumps(event).encode(), False, at)
     if reasons := deps.publisher.not_ready_reasons():
         raise PublishFailed("; ".join(reasons))
-    record = OutgoingRecord(deps.inbound_topic, partition_key(fact), FACT.dump_json(fact))
+    record = OutgoingRecord(deps.inbound_topic, partition_key(fact), FACT.dump_json(fact), (FROM_CONSOLE,))
     deps.publisher.publish([record], PUBLISH_SECONDS)

@@ -73,6 +73,7 @@ from console.sending.answers import answer_pages
 from console.sending.quick import quick_pages
 from console.sending.standing import standing_pages
 from console.sending.template_dialog import template_pages
+from console.setup.pages import setup_pages
 from console.words import LANGUAGES, UTC_ZONE, Words, catalogue, phone
 from infra.serving.health import health_pages
 
@@ -149,6 +150,7 @@ def create_app(deps: Dependencies) -> Flask:
         alarm_pages,
         channel_pages,
         personal_pages,
+        setup_pages,
         _live_pages,
         _health_pages,
     ):
@@ -203,6 +205,7 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
             "directory.css",
             "alarms.css",
             "rules.css",
+            "setup.css",
             "print.css",
         ),
         person=lambda: g.get("person"),

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from console.downloads import Downloads
 from console.health.cache import HealthCache
+from console.health.servers import ServersCache
 from console.live.broadcast import Broadcaster
 from console.live.campaigns import OpenCampaignsState, WatchedCampaign
 from console.live.desk import OpenDesksState, WatchedDesk
@@ -28,6 +29,7 @@ from domain.mail_body.compose import MailSender
 from domain.ports import Publisher
 from domain.routing.transfers import RoutingPolicy
 from domain.sending.acceptance import SendingPolicy
+from domain.setup.seen import SetupTerms
 from infra.media.streams import FileStreams
 from infra.openid.provider import OpenIdProvider
 from infra.passwords import Passwords
@@ -58,7 +60,7 @@ class Dependencies:
     passwords; `provider`: where else they sign in; `factor_levels`: on these levels they need a second factor.
     `rules_per_minute`: actions of all rescue rules in a minute, at most. `secure`: browsers reach the console by https
     only. `proxies`: the number of reverse proxies that add to X-Forwarded-For. `alarm_hosts`: hosts in a private
-    network that alarms may be posted to."""
+    network that alarms may be posted to. `set_up`: how the installation is set; `servers`: what its servers show."""
 
     pool: ConnectionPool[Connection[Any]]
     download_connection: Callable[[], Connection[Any]]
@@ -87,6 +89,8 @@ class Dependencies:
     proxies: int = 0
     downloads: Downloads = field(default_factory=Downloads)
     health: HealthCache = field(default_factory=HealthCache)
+    set_up: SetupTerms = field(default_factory=SetupTerms)
+    servers: ServersCache = field(default_factory=ServersCache)
     alarm_hosts: Collection[str] = ()
     traces: Traces | None = None
     metrics: ConsoleMetrics = field(default_factory=lambda: ConsoleMetrics(CollectorRegistry()))

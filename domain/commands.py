@@ -75,6 +75,7 @@ class Rejection(StrEnum):
     ALREADY_DISMISSED = "already_dismissed"
     RESTORE_NOT_READ = "restore_not_read"
     CUSTOMER_UNKNOWN = "customer_unknown"
+    MAILS_DISABLED = "mails_disabled"
 
 
 Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00]+$")]

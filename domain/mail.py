@@ -55,11 +55,12 @@ _NO_COMPLAINTS = ("not-spam", "auth-failure")
 class MailPolicy:
     """The installation's rules for mails. `address`: returns an address in the form that SES accepts, None if it is not
     valid; `domains`: the allowed domains of recipients, in lower case and ASCII, empty for all; `mask`: whether phone
-    numbers are masked if the command does not say."""
+    numbers are masked if the command does not say; `enabled`: whether this installation sends mails at all."""
 
     address: Callable[[str], str | None]
     domains: frozenset[str] = frozenset()
     mask: bool = False
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class MailRequest:
 def accept_email(email: Email, policy: MailPolicy) -> MailRequest | Rejection:
     """Returns the mail that a command asks for, or the first rejection that applies (domain.md). The conversation must
     exist; its size does not matter, because the mail leaves out what is too much."""
+    if not policy.enabled:
+        return Rejection.MAILS_DISABLED
     if len(email.to) > _MAX_TYPED_RECIPIENTS:
         return Rejection.TOO_MANY_RECIPIENTS
     checked = [policy.address(each) for each in dict.fromkeys(email.to)]

@@ -9,6 +9,9 @@ TRACEPARENT_HEADER = "traceparent"
 REASON_HEADER = "witiop_reason"
 """Header on the unreadable topic: the reason, as a text without personal data."""
 
+FROM_CONSOLE = (SOURCE_HEADER, b"console")
+"""Header of what agents did on the console's own page; the same facts come from agent desktops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topics:

@@ -18,6 +18,7 @@ from webhook.intake import Intake
 from webhook.metrics import WebhookMetrics
 from webhook.problems import answer_with_problems
 from webhook.ses import SesReader, ses_webhook
+from webhook.sightings import WebhookSightings
 from webhook.whatsapp import WhatsAppReader, whatsapp_webhook
 
 MAX_BODY_BYTES = 3_145_728
@@ -62,9 +63,11 @@ def create_app(
     clock: Callable[[], datetime],
     metrics: WebhookMetrics,
     traces: Traces | None = None,
+    client_header: str = "",
 ) -> Flask:
     """Returns the application with every path of interface.md, *HTTP in*. `notifications`: verifies SNS messages;
-    `clock`: aware UTC; `traces`: None if they are off."""
+    `clock`: aware UTC; `traces`: None if they are off; `client_header`: in which the proxy names Meta's client
+    certificate, '': none is asked for."""
 
     def count(request: Request, status: int) -> None:
         if LATER_KEY not in request.environ:
@@ -72,8 +75,10 @@ def create_app(
 
     app = DirectFlask(__name__, count)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    intake = Intake(publisher, topics, clock, metrics, traces)
-    app.register_blueprint(whatsapp_webhook(intake, readers.whatsapp, secrets.whatsapp, secrets.verify_token))
+    intake = Intake(publisher, topics, clock, metrics, WebhookSightings(publisher, topics, clock), traces)
+    app.register_blueprint(
+        whatsapp_webhook(intake, readers.whatsapp, secrets.whatsapp, secrets.verify_token, client_header)
+    )
     app.register_blueprint(events_webhook(intake, "softbot", readers.softbot, secrets.softbot))
     app.register_blueprint(events_webhook(intake, "agents", readers.agents, secrets.agents))
     app.register_blueprint(ses_webhook(intake, readers.ses, notifications))

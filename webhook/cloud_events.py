@@ -3,11 +3,13 @@ rejected as a whole."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Literal
 
 from flask import Blueprint, Response, request
 
 from domain.facts import Fact
 from domain.inbound.problems import EventProblem, InvalidEvents
+from domain.setup.sightings import WebhookEvent
 from infra.serving.problem import MEDIA_TYPE, problem_json
 from webhook.intake import Intake
 
@@ -18,14 +20,17 @@ EventsReader = Callable[[bytes, bool, datetime], Sequence[Fact]]
 """Reads (body, whether it is a batch, time of arrival) of a signed request into facts. Raises InvalidEvents."""
 
 
-def events_webhook(intake: Intake, source: str, read: EventsReader, secrets: Sequence[bytes]) -> Blueprint:
+def events_webhook(
+    intake: Intake, source: Literal["softbot", "agents"], read: EventsReader, secrets: Sequence[bytes]
+) -> Blueprint:
     """Returns `POST /webhooks/<source>`, as specified in interface.md. An invalid event is rejected with its position
     and field named, and nothing of the body is stored: the sender is one of our own systems and can fix the event."""
     webhook = Blueprint(source, __name__)
+    refused: WebhookEvent = "softbot_refused" if source == "softbot" else "agents_refused"
 
     @webhook.post(f"/webhooks/{source}")
     def receive() -> Response | str:
-        body = intake.signed_body(SIGNATURE_HEADER, secrets)
+        body = intake.signed_body(SIGNATURE_HEADER, secrets, refused)
         try:
             if request.mimetype not in {ONE, BATCH}:
                 raise InvalidEvents([EventProblem(None, None, "Content-Type", f"must be {ONE} or {BATCH}")])

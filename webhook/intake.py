@@ -14,6 +14,7 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from domain.facts import FACT, Fact, partition_key
 from domain.inbound.reading import UnreadablePart
 from domain.ports import OutgoingRecord, Publisher
+from domain.setup.sightings import WebhookEvent
 from domain.topics import REASON_HEADER, SOURCE_HEADER, TRACEPARENT_HEADER, Topics
 from infra.process.crash_points import crash_point
 from infra.process.traces import TracedStep, Traces
@@ -21,6 +22,7 @@ from infra.serving.problem import RETRY_AFTER_SECONDS
 from infra.serving.wsgi_bridge import ARRIVED_KEY, LATER_KEY
 from webhook.answer import AnswerDeadlines, AnswerWhenStored, Receipt
 from webhook.metrics import WebhookMetrics
+from webhook.sightings import WebhookSightings
 from webhook.signature import is_signed
 
 PUBLISH_SECONDS = 2.3
@@ -45,9 +47,11 @@ class Intake:
         topics: Topics,
         clock: Callable[[], datetime],
         metrics: WebhookMetrics,
+        sightings: WebhookSightings,
         traces: Traces | None = None,
     ) -> None:
         self.clock = clock
+        self.sightings = sightings
         self._traces = traces
         self._publisher = publisher
         self._topics = topics
@@ -55,11 +59,15 @@ class Intake:
         self._large = threading.Lock()
         self._deadlines = AnswerDeadlines()
 
-    def signed_body(self, header: str, secrets: Sequence[bytes]) -> bytes:
-        """Returns the raw bytes of the request, verified before they are parsed. Raises Unauthorized (401), or
-        RequestEntityTooLarge (413) for a body that is too large."""
+    def signed_body(self, header: str, secrets: Sequence[bytes], refused: WebhookEvent) -> bytes:
+        """Returns the raw bytes of the request, verified before they are parsed. `refused`: what is told of a body that
+        another secret signed. Raises Unauthorized (401), or RequestEntityTooLarge (413) for a body that is too large.
+        """
         body = request.get_data(cache=False)
-        if not is_signed(request.headers.get(header), body, secrets):
+        signature = request.headers.get(header)
+        if not is_signed(signature, body, secrets):
+            if signature:
+                self.sightings.tell(refused)
             raise Unauthorized(f"{header} is missing or does not match the body.")
         crash_point("webhook.after-verify")
         return body

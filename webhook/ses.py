@@ -16,6 +16,9 @@ from webhook.intake import Intake
 SesReader = Callable[[bytes, datetime], BodyReading]
 """Reads (verified body, time of arrival) into facts and unreadable parts. Never raises."""
 
+_KIND_HEADER = "x-amz-sns-message-type"
+"""SNS sends it with every message; strangers rarely do."""
+
 log = structlog.get_logger()
 
 
@@ -30,6 +33,8 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
         try:
             kind = notifications.receive(body)
         except NotificationRejected as error:
+            if request.headers.get(_KIND_HEADER):
+                intake.sightings.tell("sns_refused")
             raise Unauthorized(f"Rejected: {error}.") from error
         except NotVerifiedNow as error:
             log.warning("webhook.ses.not_verified", reason=str(error))
@@ -40,6 +45,8 @@ def ses_webhook(intake: Intake, read: SesReader, notifications: Notifications) -
             intake.publish("ses", body, reading.facts, reading.unreadable)
         else:
             log.info("webhook.ses.subscription", kind=kind)
+            if kind == "subscribed":
+                intake.sightings.tell("sns_confirmed")
         return ""
 
     return webhook

@@ -310,8 +310,16 @@ class Settings(BaseSettings):
         le=10,
         description="number of proxies in front of the webhooks whose X-Forwarded-For it trusts, to limit slow clients",
     )
+    webhook_client_header: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+        description="header in which the proxy names the subject of the client's certificate; if it is set, only "
+        "Meta's certificate may post to /webhooks/whatsapp",
+    )
     webhook_url: str = Field(
-        "http://127.0.0.1:8080", pattern=r"^https?://", description="base URL to which `witiop simulate` posts"
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://",
+        description="public URL of the webhooks, which the page Set-up shows; `witiop simulate` posts to it",
     )
 
     organisation: str = Field(

@@ -96,10 +96,14 @@ def _line(health: InstallationHealth) -> HealthLine:
         level: AlarmLevel = JUDGING[first.kind].level
         return HealthLine(level, words_.what, words_.cure, _url(first), len(health.alarms) - 1)
     if health.heard_at is None:
-        return HealthLine("amber", translated(_EMPTY), translated(_EMPTY_CURE))
+        return HealthLine("amber", translated(_EMPTY), translated(_EMPTY_CURE), _setup_url())
     if health.judged_at is None or health.now - health.judged_at > UNWATCHED_AFTER:
         return HealthLine("amber", translated(_UNWATCHED), translated(_UNWATCHED_CURE))
     return HealthLine("well", translated(_LAST) % {"ago": words().ago(health.heard_at)})
+
+
+def _setup_url() -> str:
+    return url_for("setup.show") if gate.admits("setup.show") else ""
 
 
 def _url(alarm: BoardAlarm) -> str:

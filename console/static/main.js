@@ -16,6 +16,7 @@ import { startRecipients } from "./recipients.js";
 import { startRules } from "./rules.js";
 import { startSaving } from "./saved.js";
 import { startSelection } from "./selection.js";
+import { startSetup } from "./setup.js";
 import { startUpload } from "./upload.js";
 
 // Times are shown in the browser's zone unless the person chose another one in their account.
@@ -40,3 +41,4 @@ startUpload({ showError });
 startDesk({ connect, showError });
 startFind({ seek });
 startAlarms();
+startSetup();

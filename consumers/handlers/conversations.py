@@ -27,6 +27,7 @@ from consumers.changes.wishes import WishChanges
 from consumers.handlers.fact_customers import FactCustomer, FactItem, lock_customers, named_in
 from consumers.handlers.forgotten import ReadFact, without_forgotten
 from consumers.handlers.inbound_records import read_fact, why_unreadable
+from consumers.handlers.sightings import SightingNotes
 from domain.campaigns.answers import AnswerTerms
 from domain.conversations.customers.identity_index import IdentityIndex
 from domain.conversations.events import Cause
@@ -60,7 +61,8 @@ from domain.outside_names import known_name
 from domain.routing.transfers import RoutingPolicy
 from domain.sending.acceptance import SendingPolicy
 from domain.sending.reports import preference_in
-from domain.topics import REASON_HEADER, SOURCE_HEADER, Topics
+from domain.setup.sightings import WEBHOOK_NOTICE, Sighting, sightings_in
+from domain.topics import FROM_CONSOLE, REASON_HEADER, SOURCE_HEADER, Topics
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres import directory
 from infra.postgres.campaigns.answers import may_come
@@ -103,10 +105,13 @@ class _Batch:
     leftover: Leftover = field(default_factory=Leftover)
     desktops_seen: dict[str, datetime] = field(default_factory=dict)
     traces: dict[FactId, str] = field(default_factory=dict)
+    sightings: dict[Sighting, datetime] = field(default_factory=dict)
 
     def add(self, record: IncomingRecord, fact: Fact) -> None:
         if (traceparent := record.traceparent) is not None:
             self.traces[fact.id] = traceparent
+        for seen in sightings_in(fact, is_own=FROM_CONSOLE in record.raw_headers):
+            self.sightings[seen] = max(record.at, self.sightings.get(seen, record.at))
         match fact:
             case MessageStatus():
                 self.statuses.append(fact)
@@ -122,7 +127,8 @@ class _Batch:
             case MailEvent():
                 self.mail_events.append(fact)
             case Notice():
-                self.notices.append(fact)
+                if fact.field != WEBHOOK_NOTICE:
+                    self.notices.append(fact)
             case _:
                 self.items.append(FactItem.of(record, fact))
                 if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
@@ -155,6 +161,7 @@ class Conversations:
         self._directories = directory.DirectoryCache()
         self._answers = answers or AnswerTerms()
         self._heard: dict[str, float] = {}
+        self._sightings = SightingNotes()
         self._campaigns_known_until = 0.0
         self._campaigns_may_be_answered = False
 
@@ -169,6 +176,7 @@ class Conversations:
             apply_mail_events(work, batch.mail_events)
             self._note_heard(connection, batch)
             self._note_inbound(connection, batch)
+            self._sightings.note(connection, batch.sightings)
             work.sends = changed_by_statuses(connection, self._topics, batch.statuses)
             work.presence, work.desktops_seen = batch.presence, batch.desktops_seen
             work.statuses, work.notices = batch.statuses, batch.notices

@@ -70,7 +70,7 @@ class GraphSync:
             now = database_now(connection)
         try:
             templates, numbers = self._reader.templates(account_id), self._reader.numbers(account_id)
-            subscribed = self._reader.is_subscribed(account_id)
+            apps = self._reader.subscribed_apps(account_id)
         except GraphUnread as error:
             with self._transaction() as connection:
                 note_failed(connection, account_id, now, str(error))
@@ -79,6 +79,6 @@ class GraphSync:
         with self._transaction() as connection:
             store_templates(connection, account_id, templates, now)
             store_numbers(connection, account_id, numbers, now)
-            note_synchronised(connection, account_id, now, subscribed)
+            note_synchronised(connection, account_id, now, apps, self._reader.clock_ahead)
         log.info("sync.done", account_id=account_id, templates=len(templates), numbers=len(numbers))
         return None

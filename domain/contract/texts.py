@@ -97,6 +97,7 @@ REJECTION_TEXTS: Mapping[Rejection, str] = {
     Rejection.SUBJECT_INVALID: gettext_noop(
         "the subject must be one line of 1 to 250 characters, without control characters and without =?"
     ),
+    Rejection.MAILS_DISABLED: gettext_noop("this installation sends no mails (WITIOP_SES_SENDER)"),
     Rejection.SENDING_DISABLED: gettext_noop("sending messages is switched off here (WITIOP_SENDING_ENABLED)"),
     Rejection.NOT_YOURS: gettext_noop(
         "only who has the conversation can do this, or an administrator who takes it over"

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,10 +45,13 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MetaAnswer:
-    """An answer of the Graph API. `body`: an empty object unless the answer is a JSON object."""
+    """An answer of the Graph API. `body`: an empty object unless the answer is a JSON object; `clock_ahead`: seconds by
+    which Meta's clock is ahead of this machine's, more than the way of the answer explains; negative: behind; None:
+    Meta did not say."""
 
     status: int
     body: Mapping[str, Any]
+    clock_ahead: float | None = None
 
     @property
     def error(self) -> Mapping[str, Any] | None:
@@ -123,11 +128,13 @@ class GraphClient:
         return url.scheme, url.hostname, url.port
 
     def _request(self, method: str, url: str, **options: Any) -> MetaAnswer:  # noqa: ANN401 - options of urllib3
+        asked = datetime.now(UTC)
         with self._answering(method, url, **options) as response:
+            ahead = _clock_ahead(response.headers.get("Date"), asked, datetime.now(UTC))
             data = response.read(_MAX_ANSWER + 1, decode_content=True)
             if len(data) <= _MAX_ANSWER and response.read(1):
                 raise NoAnswer("the answer is too long")
-        return MetaAnswer(response.status, _object(data))
+        return MetaAnswer(response.status, _object(data), ahead)
 
     @contextmanager
     def _answering(
@@ -156,6 +163,19 @@ class GraphClient:
             if not complete:
                 response.close()
             response.release_conn()
+
+
+def _clock_ahead(date: str | None, asked: datetime, answered: datetime) -> float | None:
+    """Returns how far the `Date` of an answer, which has whole seconds, is outside of the time in which it came."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    if theirs.tzinfo is None:
+        return None
+    if theirs > answered:
+        return (theirs - answered).total_seconds()
+    return min(0.0, (theirs + timedelta(seconds=1) - asked).total_seconds())
 
 
 def _object(data: bytes) -> Mapping[str, Any]:

@@ -23,10 +23,11 @@ class GraphUnread(Exception):
 
 
 class GraphReader:
-    """Reads from the Graph API. The methods raise GraphUnread."""
+    """Reads from the Graph API. The methods raise GraphUnread. `clock_ahead`: of the last answer (`MetaAnswer`)."""
 
     def __init__(self, api: GraphClient) -> None:
         self._api = api
+        self.clock_ahead: float | None = None
 
     def templates(self, account_id: str) -> list[Template]:
         """Returns all templates of an account, in whatever state."""
@@ -38,9 +39,11 @@ class GraphReader:
         rows = self._pages(f"{account_id}/phone_numbers", {"fields": _NUMBER_FIELDS, "limit": _PAGE})
         return [found for row in rows if (found := _number(row)) is not None]
 
-    def is_subscribed(self, account_id: str) -> bool:
-        """Returns whether any app gets the account's webhooks."""
-        return any(True for _ in self._pages(f"{account_id}/subscribed_apps", {}))
+    def subscribed_apps(self, account_id: str) -> list[str]:
+        """Returns the names of the apps that get the account's webhooks."""
+        rows = self._pages(f"{account_id}/subscribed_apps", {})
+        named = (row.get("whatsapp_business_api_data") for row in rows)
+        return [(isinstance(app, dict) and (_text(app, "name") or _text(app, "id"))) or "?" for app in named]
 
     def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         after: str | None = None
@@ -65,6 +68,7 @@ class GraphReader:
             answer = self._api.get(path, query)
         except (NotReached, NoAnswer) as error:
             raise GraphUnread(f"Meta could not be asked ({error})") from None
+        self.clock_ahead = answer.clock_ahead
         if answer.error is not None:
             raise GraphUnread(f"Meta's error {answer.error.get('code')}")
         if answer.status != 200:

@@ -139,6 +139,16 @@ def test_the_file_contains_no_secret() -> None:
     assert [value for value in references if ":?" not in value and not re.fullmatch(r"\$\{\w+:-\}", value)] == []
 
 
+def test_nothing_optional_is_demanded() -> None:
+    """A company without a bot, an agent desktop, mails, files or sending must be able to start."""
+    demanded = {name for service in SERVICES.values() for name, how in _used(service) if how == ":?"}
+    passwords = {"POSTGRES_PASSWORD", *(f"{process.upper()}_ROLE_PASSWORD" for process in ROLE_PROCESSES)}
+    of_the_core = {"WITIOP_WHATSAPP_APP_SECRETS", "WITIOP_WHATSAPP_VERIFY_TOKEN", "WITIOP_COMMAND_SECRETS"}
+    assert passwords | of_the_core == demanded
+    optional = ("softbot_secrets", "agents_secrets", "ses_sender", "media_bucket", "whatsapp_access_token")
+    assert [] == [name for name in optional for process in PROCESSES.values() if name in process.needs]
+
+
 def test_the_example_has_every_variable_that_is_used() -> None:
     """People copy `.env.example` and fill it in."""
     used = {name for service in SERVICES.values() for name, _ in _used(service)}

@@ -110,7 +110,7 @@ def company(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with install(tmp_path_factory.mktemp("logs")) as system:
         with psycopg.connect(system.dsn) as connection:
             directory.apply(connection, PEOPLE)
-        system.run("webhook", "conversations", "commands", "routing", "timer", "relay")
+        system.run("webhook", "conversations", "commands", "routing", "timer", "relay", ses_sender="inbox@example.com")
         yield Company(system)
 
 

@@ -32,9 +32,10 @@ def webhook_app(
     whatsapp: WhatsAppReader = read,
     clock: Callable[[], datetime] = lambda: RECEIVED,
     notifications: Notifications = NO_TOPICS,
+    client_header: str = "",
 ) -> Flask:
     """Returns the real application with the real readers, or with another one for WhatsApp. By default, bodies arrive
-    at RECEIVED."""
+    at RECEIVED. `client_header`: in which a proxy names the client's certificate."""
     return create_app(
         readers=Readers(whatsapp, read_softbot, read_agent_desk, read_ses),
         secrets=WebhookSecrets(
@@ -48,6 +49,7 @@ def webhook_app(
         topics=TOPICS,
         clock=clock,
         metrics=WebhookMetrics(registry),
+        client_header=client_header,
     )
 
 

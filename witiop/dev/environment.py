@@ -41,6 +41,7 @@ def environment_of(
         "console_host": LOOPBACK,
         "console_port": port_base + CONSOLE_PORT,
         "console_url": f"http://{LOOPBACK}:{port_base + CONSOLE_PORT}",
+        "webhook_url": stack.webhook_url,
         "webhook_host": LOOPBACK,
         "webhook_port": port_base + WEBHOOK_PORT,
         "monitor_host": LOOPBACK,

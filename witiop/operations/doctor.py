@@ -1,4 +1,5 @@
-"""`witiop doctor`: lists what is wrong with an installation, one line per finding with its fix. Changes nothing."""
+"""`witiop doctor`: lists what is wrong with an installation, one line per finding with its fix, and how far it is set
+up. Changes nothing."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from psycopg import Connection
 from consumers.batches.starting import is_at
 from domain.alarms.conditions import MAIL_SECONDS, OUTBOX_SECONDS
 from domain.inbound.ses_events import IDENTITY_FEEDBACK, notice_id
+from domain.setup.installation import SKEW_SECONDS
+from domain.setup.steps import SetupStep
 from infra.kafka import topics as kafka_topics
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import BrokerUnreachable, OffsetRange
@@ -39,15 +42,14 @@ from witiop.operations.findings import Finding
 from witiop.operations.retention_findings import retention_findings
 from witiop.operations.rule_findings import rule_findings
 from witiop.operations.sending_findings import sending_findings
+from witiop.operations.setup_steps import setup_steps, step_documents, step_lines
 from witiop.operations.statistics_findings import statistics_findings
 from witiop.operations.word_findings import word_findings
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
 OLDEST_POSTGRES = 18
-SKEW = timedelta(seconds=2)
-"""Clocks may differ this much. The webhook compares senders' times with its own clock, the timer closes windows by the
-database's."""
+SKEW = timedelta(seconds=SKEW_SECONDS)
 OVERDUE_SECONDS = 60
 IDLE_SECONDS = 20
 """Consumers commit their positions every few seconds, also when no records arrive."""
@@ -57,22 +59,37 @@ _FEEDBACK_DAYS = 3
 
 
 def report(installation: Installation, as_json: bool) -> int:
-    """Prints the findings and returns the exit code: 0 if there are none, 3 if a server did not answer, else 1.
+    """Prints the findings and the steps of setting the installation up. Returns the exit code
+    (`exit_code`).
 
     Raises:
         SettingsError: a setting is missing or invalid.
     """
-    findings = list(examine(installation.settings("kafka_bootstrap_servers", "postgres_dsn")))
+    settings = installation.settings("kafka_bootstrap_servers", "postgres_dsn")
+    findings = list(examine(settings))
+    is_away = any(finding.unreachable and finding.where in ("kafka", "postgres") for finding in findings)
+    steps = [] if is_away else setup_steps(settings)
+    from witiop.cli.views.display import harmless  # slow to import
+
     if as_json:
-        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}))
+        found = [asdict(finding) for finding in findings]
+        click.echo(json.dumps({"findings": found, "steps": step_documents(steps)}))
     else:
         for finding in findings:
             click.echo(f"{finding.where}: {finding.what}; {finding.fix}")
         if not findings:
             click.echo("no problems found")
-    if any(finding.unreachable for finding in findings):
+        for line in ("", "set-up:", *step_lines(steps)) if steps else ():
+            click.echo(harmless(line))
+    return exit_code(findings, steps)
+
+
+def exit_code(findings: Iterable[Finding], steps: Iterable[SetupStep]) -> int:
+    """Returns 0 if all is well, also where something is still to be done; 3 if a server did not answer, else 1."""
+    found = list(findings)
+    if any(finding.unreachable for finding in found):
         return NOT_REACHABLE
-    return REFUSED if findings else 0
+    return REFUSED if found or any(step.state == "trouble" for step in steps) else 0
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from witiop.wiring.from_settings import (
     traces,
 )
 from witiop.wiring.running import prepare, supervisor_monitor
+from witiop.wiring.setup import look_at_servers, setup_terms
 
 if TYPE_CHECKING:
     from console.live.broadcast import Broadcaster
@@ -85,6 +86,7 @@ def _console_worker(settings: Settings) -> "ServedApp":
 
     from console.app import create_app
     from console.dependencies import Dependencies
+    from console.health.servers import ServersCache
     from console.live.broadcast import Broadcaster
     from console.live.campaigns import CampaignWatcher
     from console.live.desk import DeskWatcher
@@ -177,6 +179,8 @@ def _console_worker(settings: Settings) -> "ServedApp":
         organisation=settings.organisation,
         secure=settings.console_url.startswith("https:"),
         alarm_hosts=settings.alarm_private_hosts,
+        set_up=setup_terms(settings),
+        servers=ServersCache(partial(look_at_servers, settings)),
         proxies=settings.console_proxies,
         traces=tracing,
         metrics=ConsoleMetrics(CollectorRegistry()),

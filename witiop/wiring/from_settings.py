@@ -77,11 +77,12 @@ def routing_policy(settings: Settings) -> RoutingPolicy:
 
 
 def mail_policy(settings: Settings) -> "MailPolicy":
-    """Returns the rules for mails: allowed domains and masking."""
+    """Returns the rules for mails: whether there are any, allowed domains and masking."""
     from domain.mail import MailPolicy
     from infra.ses.addresses import address
 
-    return MailPolicy(address, frozenset(settings.mail_allowed_domains), settings.mail_mask)
+    domains, mask = frozenset(settings.mail_allowed_domains), settings.mail_mask
+    return MailPolicy(address, domains, mask, enabled=settings.ses_sender is not None)
 
 
 def mail_sender(settings: Settings) -> "MailSender":

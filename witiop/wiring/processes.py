@@ -56,21 +56,14 @@ def start(name: str, settings: Settings) -> int:
 _SERVERS = ("kafka_bootstrap_servers", "postgres_dsn")
 
 PROCESSES = {
-    "webhook": Process(
-        (
-            "kafka_bootstrap_servers",
-            "whatsapp_app_secrets",
-            "whatsapp_verify_token",
-            "softbot_secrets",
-            "agents_secrets",
-        ),
-        run_webhook,
-    ),
+    "webhook": Process(("kafka_bootstrap_servers", "whatsapp_app_secrets", "whatsapp_verify_token"), run_webhook),
     "conversations": Process(_SERVERS, run_conversations),
     "commands": Process((*_SERVERS, "command_secrets"), run_commands),
     "routing": Process(("postgres_dsn",), run_routing),
     "mails": Process(
-        (*_SERVERS, "ses_region", "ses_sender", "ses_configuration_set"), run_mails, {"media_bucket": ("media_region",)}
+        _SERVERS,
+        run_mails,
+        {"ses_sender": ("ses_region", "ses_configuration_set"), "media_bucket": ("media_region",)},
     ),
     "sender": Process(_SERVERS, run_sender, {"sending_enabled": ("whatsapp_access_token", "whatsapp_accounts")}),
     "media": Process(("postgres_dsn",), run_media, {"media_bucket": ("media_region", "whatsapp_access_token")}),

@@ -74,6 +74,7 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
         clock=utc_now,
         metrics=metrics,
         traces=tracing,
+        client_header=settings.webhook_client_header,
     )
 
     def close() -> None:

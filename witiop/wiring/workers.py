@@ -6,6 +6,8 @@ from functools import cache, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from infra.process.readiness import every_reason
 from witiop.settings import Settings
 from witiop.wiring.from_settings import (
@@ -31,6 +33,8 @@ from witiop.wiring.running import run_worker
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+log = structlog.get_logger(__name__)
 
 
 def run_timer(settings: Settings) -> None:
@@ -65,7 +69,11 @@ def run_routing(settings: Settings) -> None:
 
 
 def run_mails(settings: Settings) -> None:
-    """Runs the worker that sends mails through SES. Any number may run."""
+    """Runs the worker that sends mails through SES. Any number may run. Without a sender's address it stands by."""
+    if settings.ses_sender is None:
+        log.info("mails.off", reason="WITIOP_SES_SENDER is not set: this installation sends no mails")
+        run_worker(settings, _stand_by, lambda: None)
+        return
     from consumers.batches.poison import PoisonPolicy
     from consumers.workers.mails import Mails
     from consumers.workers.restore_guard import RestoreGuard
@@ -91,9 +99,10 @@ def run_mails(settings: Settings) -> None:
 
 
 def run_sender(settings: Settings) -> None:
-    """Runs the worker that posts messages to Meta. Any number may run. Where sending is off, it only stands by."""
+    """Runs the worker that posts messages to Meta. Any number may run. Where sending is off, it only asks Meta about
+    numbers and templates; without a token or an account it stands by."""
     if not settings.sending_enabled:
-        run_worker(settings, _stand_by, lambda: None)
+        _run_sync_alone(settings)
         return
     from consumers.batches.parallel import ParallelLoops
     from consumers.workers.graph_sync import GraphSync
@@ -122,6 +131,23 @@ def run_sender(settings: Settings) -> None:
         reader = GraphSync(sync_session.transaction, GraphReader(api), settings.whatsapp_accounts, sync_hints)
         both = ParallelLoops([sender, reader])
         run_worker(settings, both.run, lambda: every_reason(both.not_ready_reason(), guard.not_ready_reason()))
+
+
+def _run_sync_alone(settings: Settings) -> None:
+    if not settings.whatsapp_access_token.get_secret_value() or not settings.whatsapp_accounts:
+        log.info("sender.off", reason="sending is off, and there is no access token or no account to ask about")
+        run_worker(settings, _stand_by, lambda: None)
+        return
+    from consumers.workers.graph_sync import GraphSync
+    from infra.graph.access import GraphClient
+    from infra.graph.reader import GraphReader
+    from infra.postgres.connections.hints import SYNC, LastingHints
+    from infra.postgres.connections.session import DatabaseSession
+
+    dsn, reader = settings.postgres_dsn.get_secret_value(), GraphReader(GraphClient(graph_access(settings)))
+    with closing(DatabaseSession(dsn, "sync")) as session, closing(LastingHints(dsn, SYNC)) as hints:
+        sync = GraphSync(session.transaction, reader, settings.whatsapp_accounts, hints)
+        run_worker(settings, sync.run, sync.not_ready_reason)
 
 
 def run_media(settings: Settings) -> None:

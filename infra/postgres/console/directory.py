@@ -6,6 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from psycopg import Connection
 
+from domain.setup.sightings import TEST_NUMBER
+
 
 class SeenNumber(NamedTuple):
     """A number that is not in the directory and that customers wrote to, or that Meta named. `display`, `name`: as Meta
@@ -28,20 +30,25 @@ class OwnedConversations(NamedTuple):
 
 
 def seen_numbers(conn: Connection[Any]) -> list[SeenNumber]:
-    """The numbers that are not in the directory, those with most conversations first. Reads a row for each number,
-    status and reason."""
+    """The numbers that are not in the directory, those with most conversations first, without that of Meta's test
+    button. Reads a row for each number, status and reason."""
     return [
         SeenNumber(*row)
         for row in conn.execute(
             """
-            select coalesce(c.phone_number_id, g.phone_number_id), g.display, nullif(g.name, ''), coalesce(c.n, 0)
-            from (select phone_number_id, sum(n)::bigint as n from unmanaged_counts group by 1) c
-            full join graph_numbers g using (phone_number_id)
-            where not exists (
-              select from numbers n where n.phone_number_id = coalesce(c.phone_number_id, g.phone_number_id)
-            )
+            select k.phone_number_id, g.display, nullif(g.name, ''), coalesce(c.n, 0)
+            from (
+              select phone_number_id from unmanaged_counts union select phone_number_id from graph_numbers
+              union select name from sightings where kind = 'message'
+            ) k
+            left join (select phone_number_id, sum(n)::bigint as n from unmanaged_counts group by 1) c
+              using (phone_number_id)
+            left join graph_numbers g using (phone_number_id)
+            where k.phone_number_id <> %s
+              and not exists (select from numbers n where n.phone_number_id = k.phone_number_id)
             order by 4 desc, 1
-            """
+            """,
+            [TEST_NUMBER],
         )
     ]
 

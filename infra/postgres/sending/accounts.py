@@ -1,6 +1,6 @@
 """What Meta says of our accounts and numbers, as last synchronised. Raises psycopg errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -88,13 +88,21 @@ def store_numbers(connection: Connection[Any], account_id: str, found: Iterable[
         connection.execute("delete from graph_numbers where account_id = %b and synchronised_at < %b", [account_id, at])
 
 
-def note_synchronised(connection: Connection[Any], account_id: str, at: datetime, subscribed: bool) -> None:
-    """Notes that an account was synchronised."""
+def note_synchronised(
+    connection: Connection[Any],
+    account_id: str,
+    at: datetime,
+    apps: Sequence[str],
+    clock_ahead: float | None = None,
+) -> None:
+    """Notes that an account was synchronised. `apps`: those that get its webhooks; `clock_ahead`: seconds by which
+    Meta's clock is ahead of this machine's."""
     connection.execute(
-        "insert into graph_accounts (account_id, synchronised_at, subscribed) values (%b, %b, %b) "
+        "insert into graph_accounts (account_id, synchronised_at, subscribed, apps, clock_ahead) "
+        "values (%b, %b, %b, %b, %b) "
         "on conflict (account_id) do update set synchronised_at = excluded.synchronised_at, failed_at = null, "
-        "failure = null, subscribed = excluded.subscribed",
-        [account_id, at, subscribed],
+        "failure = null, subscribed = excluded.subscribed, apps = excluded.apps, clock_ahead = excluded.clock_ahead",
+        [account_id, at, bool(apps), list(apps), clock_ahead],
     )
 
 

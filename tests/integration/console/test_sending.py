@@ -63,7 +63,7 @@ def test_a_number_says_what_meta_says_of_it_and_why_it_waits(console: Console, b
     connection, now = console.office.connection, datetime.now(UTC)
     number = GraphNumber(NUMBER, "+39 02 0000", "The shop", "GREEN", 80, 1000)
     accounts.store_numbers(connection, "a", [number], now)
-    accounts.note_synchronised(connection, "a", now, False)
+    accounts.note_synchronised(connection, "a", now, [])
     accounts.note_failed(connection, "a", now, "HTTP 500")
     body = [{"type": "BODY", "text": "Your order {{1}} is ready."}]
     library.store_templates(

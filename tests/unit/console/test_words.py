@@ -32,6 +32,7 @@ def said() -> set[tuple[str | None, str]]:
         *extract_from_dir(str(ROOT / "domain" / "contract"), methods[:1], keywords=keywords),
         *extract_from_dir(str(ROOT / "domain" / "alarms"), methods[:1], keywords=keywords),
         *extract_from_dir(str(ROOT / "domain" / "directory_file"), methods[:1], keywords=keywords),
+        *extract_from_dir(str(ROOT / "domain" / "setup"), methods[:1], keywords=keywords),
     ]
     return {(of, message if isinstance(message, str) else message[0]) for _, _, message, _, of in found}
 

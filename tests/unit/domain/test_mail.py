@@ -122,7 +122,7 @@ def test_the_first_rejection_that_applies_is_returned() -> None:
 
 def test_mails_are_sent_only_to_the_domains_that_the_settings_allow() -> None:
     """Written in any case and any script, but not to subdomains."""
-    policy = mail_policy(load(mail_allowed_domains="Example.com, bücher.de"))
+    policy = mail_policy(load(ses_sender="inbox@example.com", mail_allowed_domains="Example.com, bücher.de"))
     for to, expected in (
         ("a@example.COM", None),
         ("a@BÜCHER.de", None),
@@ -134,6 +134,11 @@ def test_mails_are_sent_only_to_the_domains_that_the_settings_allow() -> None:
         assert expected == (None if isinstance(accepted, MailRequest) else accepted)
     with pytest.raises(SettingsError, match="WITIOP_MAIL_ALLOWED_DOMAINS: not an email address"):
         load(mail_allowed_domains="example.com,@")
+
+
+def test_without_a_sender_every_mail_is_rejected() -> None:
+    """It would wait for a process that only stands by."""
+    assert Rejection.MAILS_DISABLED == accept_email(email(), mail_policy(load()))
 
 
 def test_a_text_that_is_too_large_is_rejected() -> None:

@@ -19,6 +19,7 @@ from infra.ses import sns
 from infra.ses.sns import MAX_BYTES, CertificateUnavailable, NotificationRejected, Notifications
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES, FRAGMENTS, places, spliced
+from tests.support.sightings import told, updates
 from tests.support.sns import ARN, CERTIFICATE, certificate, notification, ses_event, signed, subscription
 from tests.support.webhook_app import TOPICS, webhook_app
 
@@ -236,11 +237,11 @@ def test_without_a_broker_the_answer_is_503(webhook: Webhook) -> None:
 
 
 def test_a_subscription_to_our_topic_is_confirmed(webhook: Webhook) -> None:
-    """The address that Amazon signed is fetched, and nothing is published."""
+    """The address that Amazon signed is fetched, and only that it was confirmed is published."""
     message = subscription()
     assert 200 == webhook.post(signed(message)).status_code
     assert [CERTIFICATE, message["SubscribeURL"]] == webhook.amazon.requested
-    assert [] == webhook.publisher.records
+    assert ([], ["sns_confirmed"]) == (updates(webhook.publisher), told(webhook.publisher))
 
 
 @pytest.mark.parametrize("address", ["https://evil.example/?Action=x", "https://sns.eu-west-1.amazonaws.com/x"])

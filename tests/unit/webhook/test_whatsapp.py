@@ -18,6 +18,7 @@ from infra.serving.wsgi_bridge import ARRIVED_KEY
 from tests.support.fake_publisher import FakePublisher
 from tests.support.hostile import BODIES
 from tests.support.payloads import NUMBER, PHONE, RECEIVED, body, raw, value_of
+from tests.support.sightings import updates
 from tests.support.webhook_app import APP_SECRETS, TOPICS, VERIFY_TOKEN, from_meta, signature, webhook_app
 from webhook.app import MAX_BODY_BYTES
 from webhook.intake import MAX_VALUE_BYTES, PARSE_SECONDS, PUBLISH_SECONDS
@@ -92,7 +93,7 @@ def test_a_body_without_a_valid_signature_is_rejected_and_not_published(
 ) -> None:
     answer = client.post(PATH, data=raw("text"), headers=headers)
 
-    assert (401, []) == (answer.status_code, publisher.records)
+    assert (401, []) == (answer.status_code, updates(publisher))
 
 
 def test_an_unreadable_signed_body_is_stored_as_received(client: FlaskClient, publisher: FakePublisher) -> None:

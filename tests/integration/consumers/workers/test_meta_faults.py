@@ -17,6 +17,7 @@ from infra.graph.reader import GraphReader
 from infra.postgres.connections.hints import SYNC
 from infra.postgres.sending import sends
 from infra.postgres.sending.library import templates
+from infra.postgres.setup.record import setup_record
 from tests.support.graph import ACCOUNT, TOKEN, Graph, graph_running
 from tests.support.sending_room import NoWakeups, SendingRoom, open_room
 from tests.support.stories import NUMBER
@@ -134,6 +135,20 @@ def test_a_number_that_is_too_fast_slows_down_and_loses_nothing(shop: Shop) -> N
     while "queued" in shop.states(*"abcd"):
         shop.work()
     assert (["accepted"] * 4, 4) == (shop.states(*"abcd"), shop.accepted())
+
+
+def test_which_apps_get_an_accounts_webhooks_is_asked_with_metas_clock(shop: Shop) -> None:
+    """For the page *Set-up*: without a subscription Meta stays silent."""
+    (account,) = setup_record(shop.db).accounts
+    assert (None, ["WitiOp"]) == (account.failure, account.apps)
+    assert account.clock_ahead is not None and abs(account.clock_ahead) < 2
+    assert 200 == shop.meta.call("DELETE", f"/v24.0/{ACCOUNT}/subscribed_apps").status
+    shop.sync.poll()
+    assert [] == setup_record(shop.db).accounts[0].apps
+    shop.meta.control.change("token-expired")
+    shop.sync.poll()
+    (account,) = setup_record(shop.db).accounts
+    assert ("Meta's error 190", []) == (account.failure, account.apps)
 
 
 def test_a_template_that_is_paused_meanwhile_fails_and_is_offered_no_more(shop: Shop) -> None:

@@ -72,7 +72,7 @@ def test_a_message_is_shown_with_every_attempt_and_report(witiop: CommandLine, r
 def test_templates_are_shown_as_customers_read_them(witiop: CommandLine, room: SendingRoom) -> None:
     body = [{"type": "BODY", "text": "Your order {{1}} is ready."}]
     ready = Template("a", "order_update", "en", "APPROVED", "UTILITY", "POSITIONAL", body)
-    accounts.note_synchronised(room.office.connection, "a", datetime.now(UTC), True)
+    accounts.note_synchronised(room.office.connection, "a", datetime.now(UTC), ["WitiOp"])
     library.store_templates(room.office.connection, "a", [ready], datetime.now(UTC))
     (row,) = document(witiop, "templates", "list")["rows"]
     assert ("order_update", "APPROVED", ["1"]) == (row["name"], row["status"], row["parameters"])

@@ -16,8 +16,9 @@ from infra.postgres.lists.health import ConsumerPosition
 from tests.support.databases import Databases
 from witiop import settings
 from witiop.installation import Installation
-from witiop.operations.doctor import examine, position_findings, report, skew_findings
+from witiop.operations.doctor import examine, exit_code, position_findings, report, skew_findings
 from witiop.operations.findings import Finding
+from witiop.operations.setup_steps import setup_steps, step_lines
 from witiop.settings import Settings
 from witiop.wiring import from_settings
 
@@ -206,6 +207,45 @@ def test_unknown_numbers_and_unstaffed_skillsets_are_found(installation: Setting
         "customers write to the number 2, which is not in it",
         "a menu leads to sales, but no user has that skillset",
     ]
+
+
+def test_the_steps_of_setting_up_are_judged_by_looking(installation: Settings) -> None:
+    """As on the console's page: real clocks, and no certificate, as nothing here uses TLS."""
+    steps = {step.id: step for step in setup_steps(installation)}
+    assert {"PostgreSQL", "Kafka"} == {item.subject for item in steps["clocks"].items}
+    assert ("done", "off", "waiting") == (
+        steps["clocks"].state,
+        steps["certificates"].state,
+        steps["handshake"].state,
+    )
+    _change(installation, "insert into sightings values ('whatsapp_refused', '', now())")
+    lines = list(step_lines(setup_steps(installation)))
+    (signed,) = [line for line in lines if "Signed by your app" in line]
+    assert signed.startswith("[trouble] Signed by your app: Meta posted something that was signed with another")
+    assert any("[done] Kafka: agrees with this machine" in line for line in lines)
+
+
+def test_trouble_of_a_step_ends_with_1_and_things_to_do_with_0(
+    installation: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new installation that waits for Meta is healthy."""
+    assert 0 == exit_code([], setup_steps(installation))
+    _change(installation, "insert into sightings values ('whatsapp_refused', '', now())")
+    assert 1 == exit_code([], setup_steps(installation))
+    for name in ("kafka_topic_prefix", "kafka_partitions", "kafka_replication_factor"):
+        monkeypatch.setenv(f"WITIOP_{name.upper()}", str(getattr(installation, name)))
+    monkeypatch.setenv("WITIOP_KAFKA_BOOTSTRAP_SERVERS", ",".join(installation.kafka_bootstrap_servers))
+    monkeypatch.setenv("WITIOP_POSTGRES_DSN", installation.postgres_dsn.get_secret_value())
+    assert 1 == report(Installation(None), as_json=True)
+    steps = {step["id"]: step for step in json.loads(capsys.readouterr().out)["steps"]}
+    assert ("trouble", "waiting") == (steps["signature"]["state"], steps["handshake"]["state"])
+    report(Installation(None), as_json=False)
+    assert "[waiting] Callback URL: Meta has not called the callback URL yet." in capsys.readouterr().out
+
+
+def test_without_our_schema_there_are_no_steps(installation: Settings, databases: Databases) -> None:
+    bare = settings.load(postgres_dsn=databases.create_blank()).postgres_dsn
+    assert [] == setup_steps(installation.model_copy(update={"postgres_dsn": bare}))
 
 
 def test_a_misspelt_variable_is_found(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

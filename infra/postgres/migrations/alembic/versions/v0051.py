@@ -3,7 +3,7 @@
 from infra.postgres.migrations import execute
 
 revision = "0051_notes_and_hours"
-down_revision = "0048_retention"
+down_revision = "0049_setup"
 
 
 def upgrade() -> None:

@@ -1,0 +1,1 @@
+"""Setting an installation up: what was seen, and what the steps are judged by."""
