@@ -20,6 +20,7 @@ from console.people.audit_words import KIND_WORDS, about_words, act_words, resul
 from console.request import person, translated, words
 from console.table.query import ROWS, chosen_rows, cleaned
 from console.table.spreadsheet import csv_file
+from domain.commands import RULE_ISSUER
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from infra.postgres.console import audit_log
@@ -154,7 +155,7 @@ def audit_log_pages(deps: Dependencies) -> Blueprint:
 def _shown(act: LoggedAct, directory: Directory) -> ShownAct:
     return ShownAct(
         act.at,
-        phrases.actor_name(directory, act.person) if act.person else "–",
+        _who(directory, act.person) if act.person else "–",
         act_words(act, directory),
         about_words(act),
         act.conversation_id,
@@ -171,3 +172,8 @@ def _cells(acts: Iterator[LoggedAct], directory: Directory) -> Iterator[Sequence
         about = " ".join(each for each in (shown.about, str(shown.conversation or "")) if each)
         moment = local.replace(tzinfo=None, microsecond=0)
         yield [moment, f"UTC{local.isoformat()[-6:]}", shown.who, shown.what, about, shown.result, shown.address]
+
+
+def _who(directory: Directory, person: str) -> str:
+    """Who did it, at the beginning of a line."""
+    return (phrases.user_name if person.startswith(RULE_ISSUER) else phrases.actor_name)(directory, person)

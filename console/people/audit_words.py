@@ -71,6 +71,10 @@ _WHYS: Mapping[str, str] = {
 }
 
 
+_SAID_BY_WHO = ("/witiop/console", "/witiop/rules")
+"""Sources of commands that need no word: the one who issued them tells it."""
+
+
 def act_words(act: LoggedAct, directory: Directory) -> str:
     """What was done, in the language of the page."""
     if act.event == "asked":
@@ -96,8 +100,9 @@ def about_words(act: LoggedAct) -> str:
         found += [str(detail[name]) for name in ("what", "kind") if isinstance(detail.get(name), str)]
     if act.event in ("forbidden", "form_refused") and isinstance(detail.get("path"), str):
         found.append(str(detail["path"]))
-    if act.event is None and isinstance(detail.get("source"), str):
-        found.append(str(detail["source"]))
+    source = detail.get("source")
+    if act.event is None and isinstance(source, str) and source not in _SAID_BY_WHO:
+        found.append(source)
     return ", ".join(each for each in found if each)
 
 
