@@ -352,12 +352,12 @@ def test_a_skillset_that_a_rule_names_is_not_removed_and_the_page_leads_to_the_r
     console.office.apply_directory(replace(COMPANY, rules=(rule,)))
     page = follows(boss, boss.post("/directory/skillset/remove", of="sales"))
     said = 'It names the skillset "sales", which would be gone. Change or remove the rule first.'
-    assert f"Rule “Night rescue”: {said}" in text(page)
+    assert f"Rule “Night rescue” : {said}" in text(page)
     assert '<a href="/rules?rule=night">Rule “Night rescue”</a>' in page
     assert "drafts/" not in "".join(part for part in page.split('"') if part.endswith("/save"))
     boss.post("/account/words", language="it")
     page = follows(boss, boss.post("/directory/skillset/remove", of="sales"))
-    assert "Regola «Night rescue»: nomina lo skillset" in text(page)
+    assert "Regola «Night rescue» : nomina lo skillset" in text(page)
 
 
 def without(company: Directory, *users: str) -> Directory:
