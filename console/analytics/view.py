@@ -16,6 +16,7 @@ from flask import url_for
 from console.analytics.query import WEEKS, AnalyticsQuery, step_arg
 from console.phrases import reason_short
 from console.request import translated, words
+from console.words import catalogue
 from domain.contract.texts import gettext_noop
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
@@ -118,7 +119,7 @@ class AnalyticsView:
         total, percent = self.numbers.total, words().percent
         found = [
             TopNumber(
-                translated(gettext_noop("Opened")),
+                catalogue(words().language).pgettext("conversations", "Opened"),
                 words().number(total.opened),
                 self._at(self._of_all_reasons(count="opened")),
             ),
