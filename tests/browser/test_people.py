@@ -13,6 +13,7 @@ from infra.process.clock import utc_now
 from tests.support.chromium import MISSING, program
 from tests.support.pages import assert_accessible, cut_off, watched
 from tests.support.shop import Shop
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 
@@ -91,6 +92,43 @@ def test_a_supervisor_is_added_signs_in_with_a_code_and_sees_what_they_supervise
             italian.goto(path)
             expect(italian.get_by_role("heading", name=title, level=1)).to_be_visible()
             assert_fits(italian)
+
+
+def test_a_person_is_erased_from_their_conversation_and_is_gone(
+    browser: Browser, owner: BrowserContext, page: Page, shop: Shop
+) -> None:
+    leaves = shop.customer("Nadia Manopola")
+    id_ = shop.customer_writes(leaves, "Cancellatemi, per favore", line=bike_shop.SHOP, ago="0:20")
+    page.goto("/privacy")
+    assert_fits(page)
+    page.goto(f"/unmanaged?open={id_}&tab=info")
+    page.get_by_role("link", name="Personal data").last.click()
+    expect(page.get_by_text("1 conversation", exact=True)).to_be_visible()
+    assert_fits(page)
+    assert leaves.wa_id is not None
+    page.goto("/privacy")
+    page.get_by_label("Phone, or the id of a customer or conversation").fill(f"+{leaves.wa_id}")
+    page.get_by_role("button", name="Look up").click()
+    page.get_by_label("To confirm, type the phone or id again").fill("+39 333 0000000")
+    page.get_by_role("button", name="Erase for good").click()
+    expect(page.get_by_text("Nothing was erased: this is not the same as above.")).to_be_visible()
+    assert_fits(page)
+    shop.start("retention")
+    page.get_by_label("To confirm, type the phone or id again").fill(f"+{leaves.wa_id}")
+    page.get_by_role("button", name="Erase for good").click()
+    wait_until(lambda: erased(page), seconds=30, step=0.5)
+    page.goto(f"/unmanaged?open={id_}&status=all")
+    expect(page.get_by_text(leaves.name, exact=True)).to_have_count(0)
+    with in_italian(browser, owner, shop) as italian:
+        italian.goto("/privacy")
+        expect(italian.get_by_role("heading", name="Dati personali", level=1)).to_be_visible()
+        assert_fits(italian)
+
+
+def erased(page: Page) -> bool:
+    """Whether the list of erasures, read once more, has one that was carried out."""
+    page.goto("/privacy")
+    return page.get_by_role("cell", name="erased", exact=True).count() > 0
 
 
 def added(page: Page) -> str:

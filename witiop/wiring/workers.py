@@ -34,6 +34,8 @@ from witiop.wiring.running import run_worker
 if TYPE_CHECKING:
     from psycopg import Connection
 
+    from consumers.workers.retention.file_removal import FileRemoval
+
 log = structlog.get_logger(__name__)
 
 
@@ -274,16 +276,22 @@ def run_retention(settings: Settings) -> None:
     """Runs the worker that erases people, and removes what is older than its number keeps it. Any number may run."""
     from consumers.workers.retention.worker import RetentionWorker
     from infra.postgres.connections.session import DatabaseSession
+    from infra.postgres.retention.files import is_any_unneeded
 
-    delete_files = None
-    if settings.media_bucket:
+    @cache
+    def removal() -> "FileRemoval":
+        # the client of the store takes 25 MiB: it is imported when there is a file to delete
         from consumers.workers.retention.file_removal import FileRemoval
         from infra.media.store import S3FileStore
 
-        delete_files = FileRemoval(S3FileStore(store_access(settings)))
+        return FileRemoval(S3FileStore(store_access(settings)))
+
+    def delete_files(connection: "Connection[Any]") -> bool:
+        return is_any_unneeded(connection) and removal()(connection)
+
     trim = partial(_trim_unreadable, settings)
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "retention")) as session:
-        worker = RetentionWorker(session.transaction, delete_files, trim)
+        worker = RetentionWorker(session.transaction, delete_files if settings.media_bucket else None, trim)
         run_worker(settings, worker.run, worker.not_ready_reason)
 
 

@@ -16,6 +16,11 @@ def note_unneeded(connection: Connection[Any], hashes: Collection[str]) -> None:
         )
 
 
+def is_any_unneeded(connection: Connection[Any]) -> bool:
+    """Returns whether files are noted."""
+    return connection.execute("select from unneeded_files limit 1").fetchone() is not None
+
+
 def take_unneeded(connection: Connection[Any], most: int) -> list[str]:
     """Locks and returns noted files that nothing needs, the oldest first; those that something needs are not noted any
     more. Reads the tables of files once."""
