@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def mends_itself(directory: Path) -> Iterator[Figure]:
                 killed = dev.kill(victim)
                 wait_until(partial(dev.runs_again, victim, killed))
             sending.result()
-        wait_until(lambda: _is_stored(dev.stack()), _MENDED_SECONDS, step=0.5)
+        acknowledged = utc_now()
+        wait_until(lambda: _is_read(dev.stack(), acknowledged), _MENDED_SECONDS, step=0.5)
         found = violations(ledger, dev.stack().postgres_dsn)
         yield Figure(
             what="witiop dev --brokers 3 --standby: lost or doubled while a broker and the primary were killed",
@@ -75,8 +77,8 @@ def _send(stack: Stack, ledger: Path) -> None:
         run_load(_LOAD, Traffic(Mix(line), utc_now(), _LOAD.rate), webhooks, Ledger(file))
 
 
-def _is_stored(stack: Stack) -> bool:
-    """Whether every partition was read to its end a moment ago."""
-    query = "select min(caught_up_to) > clock_timestamp() - interval '2 seconds' from consumer_offsets where topic = %s"
+def _is_read(stack: Stack, until: datetime) -> bool:
+    """Whether everything that was acknowledged by then has been processed."""
+    query = "select min(caught_up_to) > %s from consumer_offsets where topic = %s"
     with psycopg.connect(stack.postgres_dsn, autocommit=True) as connection:
-        return connection.execute(query, ["witiop.inbound.v1"]).fetchone() == (True,)
+        return connection.execute(query, [until, "witiop.inbound.v1"]).fetchone() == (True,)
