@@ -72,8 +72,10 @@ def run(
             time.sleep(10)  # query plans, connections
             for story in stories:
                 yield tell(story, cluster, load, lateness, min(story.tries, tries or story.tries))
-        finally:
-            load.stop()
+        except BaseException:
+            load.abandon()
+            raise
+        load.stop()
         drained(cluster)
         lateness.stop()
         found = violations(data / "ledger.jsonl", cluster.system.dsn)

@@ -67,10 +67,14 @@ class OpenLoad:
         """Returns the answers to posts that were sent from then on, in the order of their ends."""
         return [answer for answer in self.answers[:] if answer.sent >= at]
 
-    def stop(self) -> None:
-        """Ends the posting. Then repeats, like Meta, what was not answered with 200, until all of it is."""
+    def abandon(self) -> None:
+        """Ends the posting, whatever is missing then."""
         self._stopped.set()
         self._thread.join()
+
+    def stop(self) -> None:
+        """Ends the posting. Then repeats, like Meta, what was not answered with 200, until all of it is."""
+        self.abandon()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             while missed := self._missed:
                 self._missed = []
