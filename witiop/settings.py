@@ -2,11 +2,13 @@
 
 A variable is named `WITIOP_` plus the field's name in capitals; only `CRASH_AT` has no prefix. The table in
 docs/settings.md and the error messages are made of the descriptions here. A setting that only some processes need is
-empty by default; those processes pass its name to `load`.
+empty by default; those processes pass its name to `load`. Each secret may be in a file instead, which the variable
+with `_FILE` at its end names.
 """
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.directory import Level
 from witiop.exit_codes import SettingsError
+from witiop.secret_files import SUFFIX, secrets_in_files
 
 PREFIX = "WITIOP_"
 
@@ -44,7 +47,7 @@ def _connection_string(dsn: SecretStr) -> SecretStr:
     return dsn
 
 
-def _role_passwords(passwords: SecretStr) -> SecretStr:
+def _process_passwords(passwords: SecretStr) -> SecretStr:
     for each in passwords.get_secret_value().split(","):
         if each and not re.fullmatch(r"\s*[a-z]+:[^:\s]+\s*", each):
             raise ValueError("each must be written as process:password")
@@ -126,6 +129,11 @@ class Settings(BaseSettings):
     kafka_ssl_cert_file: Path | None = Field(None, description="client certificate, for brokers that require one")
     kafka_ssl_key_file: Path | None = Field(None, description="private key of the client certificate")
     kafka_ssl_key_password: SecretStr | None = Field(None, description="password of the private key")
+    kafka_principal_passwords: Annotated[SecretStr, AfterValidator(_process_passwords)] = Field(
+        SecretStr(""),
+        description="passwords that `witiop topics` gives to the SCRAM users of the processes at the brokers, "
+        "e.g. console:...,relay:...; empty: none",
+    )
     kafka_topic_prefix: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
@@ -144,7 +152,7 @@ class Settings(BaseSettings):
         "standby both, e.g. @db-1:5432,db-2:5432/witiop?target_session_attrs=read-write",
     )
 
-    role_passwords: Annotated[SecretStr, AfterValidator(_role_passwords)] = Field(
+    role_passwords: Annotated[SecretStr, AfterValidator(_process_passwords)] = Field(
         SecretStr(""),
         description="passwords that `witiop migrate` gives to the database roles of the processes, "
         "e.g. console:...,relay:...; empty: none",
@@ -493,24 +501,46 @@ def variable(field: str) -> str:
     return str(alias or PREFIX + field.upper())
 
 
+def file_variable(field: str) -> str:
+    """Returns the environment variable that names the file of a secret."""
+    return variable(field) + SUFFIX
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" in repr(field.annotation))
+"""The fields that are secret, each of which may be in a file."""
+
+
 def load(*needed: str, **overrides: object) -> Settings:
-    """Reads the settings from the environment. `overrides` take precedence.
+    """Reads the settings from the environment and from the files that it names. `overrides` take precedence.
 
     Raises:
         SettingsError: a field of `needed` is not set, or a value is invalid. The message names every such variable and
             contains no value.
     """
+    files = _from_files()
+    given = {**files, **overrides}
     try:
-        values: dict[str, Any] = {_key(name): value for name, value in overrides.items()}
+        values: dict[str, Any] = {_key(name): value for name, value in given.items()}
         settings = Settings(**values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_line(found) for found in error.errors(include_input=False))) from None
+        found = error.errors(include_input=False)
+        raise SettingsError("\n".join(_line(each, files.keys() - overrides.keys()) for each in found)) from None
     missing = [name for name in needed if not _is_set(getattr(settings, name))]
     if missing:
         raise SettingsError(
             "\n".join(f"{variable(name)} is missing: {Settings.model_fields[name].description}" for name in missing)
         )
     return settings
+
+
+def with_files_read_again(settings: Settings) -> Settings:
+    """Returns the settings with the secrets that come from files as the files are now; all others stay as they are.
+
+    Raises:
+        SettingsError: a file cannot be read, or a value in one is invalid.
+    """
+    files = _from_files()
+    return load(**{name: getattr(settings, name) for name in settings.model_fields_set if name not in files})
 
 
 def is_debugging() -> bool:
@@ -520,17 +550,25 @@ def is_debugging() -> bool:
 
 def unknown_variables() -> list[str]:
     """Returns the variables with our prefix that belong to no setting, most likely misspelt."""
-    known = {variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields} | {file_variable(name) for name in SECRETS}
     return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
 def table() -> str:
     """Returns the settings as a Markdown table, for docs/settings.md."""
     rows = [
-        f"| `{variable(name)}` | {f'`{field.default}`' if _is_set(field.default) else ''} | {field.description} |"
+        f"| {_variables(name)} | {f'`{field.default}`' if _is_set(field.default) else ''} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _variables(field: str) -> str:
+    return f"`{variable(field)}`" + (f", `{file_variable(field)}`" if field in SECRETS else "")
+
+
+def _from_files() -> dict[str, str]:
+    return secrets_in_files(os.environ, {name: variable(name) for name in SECRETS})
 
 
 def _key(field: str) -> str:
@@ -543,7 +581,7 @@ def _is_set(value: object) -> bool:
     return text not in (None, "", ())
 
 
-def _line(found: ErrorDetails) -> str:
+def _line(found: ErrorDetails, in_files: Collection[str]) -> str:
     message = found["msg"].removeprefix("Value error, ")
     if not found["loc"]:
         return message
@@ -551,7 +589,8 @@ def _line(found: ErrorDetails) -> str:
     if field is None:
         return f"{found['loc'][0]}: no such setting"
     expected = Settings.model_fields[field].description
-    return f"{variable(field)}: {message[:1].lower()}{message[1:]}; expected: {expected}"
+    name = file_variable(field) if field in in_files else variable(field)
+    return f"{name}: {message[:1].lower()}{message[1:]}; expected: {expected}"
 
 
 if __name__ == "__main__":

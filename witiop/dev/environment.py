@@ -11,7 +11,8 @@ from infra.local.simulator import bike_shop
 from infra.postgres.roles import role_of
 from witiop.dev.processes import SECRETS, DevProgram
 from witiop.dev.stack_file import Stack
-from witiop.settings import variable
+from witiop.settings import SECRETS as SECRET_SETTINGS
+from witiop.settings import file_variable, variable
 
 WEBHOOK_PORT, CONSOLE_PORT = 0, 1
 """Offsets from the first port."""
@@ -64,7 +65,7 @@ def environment_of(
         "ses_secret_access_key": KEY[1],
     }
     settings |= {name: secrets[name] for name in program.secrets}
-    withheld = {variable(name) for name in SECRETS}
+    withheld = {variable(name) for name in SECRETS} | {file_variable(name) for name in SECRET_SETTINGS}
     return {
         # passed on, not read: search path, locale, log level
         **{name: value for name, value in os.environ.items() if name not in withheld},

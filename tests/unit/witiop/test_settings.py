@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from witiop.exit_codes import SettingsError
-from witiop.settings import Settings, load, table, unknown_variables, variable
+from witiop.settings import SECRETS, Settings, file_variable, load, table, unknown_variables, variable
 
 DOCUMENTED = ROOT / "docs" / "settings.md"
 
@@ -14,6 +14,8 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Removes the variables of the shell that runs the tests."""
     for field in Settings.model_fields:
         monkeypatch.delenv(variable(field), raising=False)
+    for field in SECRETS:
+        monkeypatch.delenv(file_variable(field), raising=False)
 
 
 def _refusal(*needed: str) -> list[str]:

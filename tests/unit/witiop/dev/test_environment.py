@@ -7,7 +7,8 @@ from infra.postgres.roles import ROLE_PROCESSES
 from witiop.dev.environment import environment_of
 from witiop.dev.processes import MIGRATE, PROCESSES, SECRETS, SHOP, SIMULATOR, TOPICS, DevProgram
 from witiop.dev.stack_file import Stack
-from witiop.settings import variable
+from witiop.settings import SECRETS as SECRET_SETTINGS
+from witiop.settings import file_variable, variable
 from witiop.wiring import processes
 
 STACK = Stack(
@@ -35,6 +36,8 @@ def test_a_program_gets_its_secrets_and_no_others_not_even_those_of_the_develope
 ) -> None:
     for name in SECRETS:
         monkeypatch.setenv(variable(name), "of the developer")
+    for name in SECRET_SETTINGS:
+        monkeypatch.setenv(file_variable(name), "of the developer")
     given = environment_of(program, STACK, 8400, PASSWORDS)
     assert {variable(name) for name in program.secrets} == given.keys() & {variable(name) for name in SECRETS}
     assert "of the developer" not in given.values()
