@@ -15,7 +15,7 @@ FROM_CONSOLE = (SOURCE_HEADER, b"console")
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics' names. `prefix` separates systems that share a broker; empty in production."""
+    """The names of topics and consumer groups. `prefix` separates systems that share a broker; empty in production."""
 
     prefix: str = ""
 
@@ -46,6 +46,10 @@ class Topics:
     @property
     def campaigns(self) -> str:
         return f"{self.prefix}witiop.campaigns.v1"
+
+    def group(self, process: str) -> str:
+        """Returns the consumer group of a process."""
+        return f"{self.prefix}witiop.{process}"
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -195,15 +195,33 @@ def migrate(installation: Installation) -> None:
 @witiop.command()
 @click.pass_obj
 def topics(installation: Installation) -> None:
-    """Create the topics, or verify their configuration."""
+    """Create the topics, or verify their configuration.
+
+    On a cluster with an authorizer also gives the processes' users their permissions.
+    """
+    from infra.kafka.access.principals import AccessRefused, provide
     from infra.kafka.topics import TopicSettings, create_or_repair
     from witiop.wiring import from_settings
 
     settings = installation.settings("kafka_bootstrap_servers")
+    config, names = from_settings.kafka_config(settings), from_settings.topics(settings)
     expected = TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
-    changes, findings = create_or_repair(from_settings.kafka_config(settings), from_settings.topics(settings), expected)
+    changes, findings = create_or_repair(config, names, expected)
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
+    passwords = from_settings.principal_passwords(settings)
+    try:
+        access = provide(config, names, passwords)
+    except AccessRefused as error:
+        raise CommandFailed(str(error), "access_refused") from error
+    if access is None and passwords:
+        raise CommandFailed(
+            "WITIOP_KAFKA_PRINCIPAL_PASSWORDS: these brokers have no authorizer, or these credentials may not manage "
+            "access (docs/security.md)",
+            "access_refused",
+        )
+    for permission in access or ():
+        click.echo(f"{permission.principal}: {permission.what}")
     for finding in findings:
         click.echo(f"{finding.where}: {finding.what}; {finding.fix}")
     if findings:

@@ -18,7 +18,9 @@ from domain.alarms.conditions import MAIL_SECONDS, OUTBOX_SECONDS
 from domain.inbound.ses_events import IDENTITY_FEEDBACK, notice_id
 from domain.setup.installation import SKEW_SECONDS
 from domain.setup.steps import SetupStep
+from domain.topics import Topics
 from infra.kafka import topics as kafka_topics
+from infra.kafka.access import principals as kafka_access
 from infra.kafka.config import KafkaConfig
 from infra.kafka.consumer import BrokerUnreachable, OffsetRange
 from infra.kafka.diagnostics import KafkaDiagnostics
@@ -123,9 +125,22 @@ def _brokers(brokers: KafkaDiagnostics, settings: Settings) -> Iterator[Finding]
     expected = kafka_topics.TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
     for found in kafka_topics.findings(from_settings.kafka_config(settings), from_settings.topics(settings), expected):
         yield Finding(f"kafka {found.where}", found.what, found.fix)
+    yield from access_findings(from_settings.kafka_config(settings), from_settings.topics(settings))
     clock = brokers.clock()
     if clock:
         yield from skew_findings("kafka", clock.now, clock.asked, clock.answered)
+
+
+def access_findings(config: KafkaConfig, topics: Topics) -> Iterator[Finding]:
+    """Yields the users at the brokers who may do less or more than the work of their processes needs."""
+    found = kafka_access.differences(config, topics)
+    if found is None:
+        return
+    for principal in found.missing:
+        lacks, extra = len(found.missing[principal]), len(found.extra[principal])
+        if lacks or extra:
+            what = f"lacks {lacks} permissions of its process and has {extra} that its process does not need"
+            yield Finding(f"kafka user {principal}", what, "run witiop topics")
 
 
 def _database(

@@ -58,7 +58,7 @@ def topics(settings: Settings) -> Topics:
 
 def consumer_group(settings: Settings, name: str) -> str:
     """Returns the consumer group of a process: `conversations`, `commands` or `analytics`."""
-    return f"{settings.kafka_topic_prefix}witiop.{name}"
+    return topics(settings).group(name)
 
 
 def routing_policy(settings: Settings) -> RoutingPolicy:
@@ -267,7 +267,16 @@ def session_terms(settings: Settings) -> "SessionTerms":
 
 def role_passwords(settings: Settings) -> dict[str, str]:
     """Returns process -> password of its database role."""
-    pairs = (each.strip().partition(":") for each in settings.role_passwords.get_secret_value().split(","))
+    return _by_process(settings.role_passwords)
+
+
+def principal_passwords(settings: Settings) -> dict[str, str]:
+    """Returns process -> password of its user at the brokers."""
+    return _by_process(settings.kafka_principal_passwords)
+
+
+def _by_process(passwords: SecretStr) -> dict[str, str]:
+    pairs = (each.strip().partition(":") for each in passwords.get_secret_value().split(","))
     return {process: password for process, _, password in pairs if process}
 
 

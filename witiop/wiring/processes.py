@@ -72,7 +72,7 @@ PROCESSES = {
     "alarms": Process(("postgres_dsn",), run_alarms, {"ses_sender": ("ses_region", "ses_configuration_set")}),
     "rules": Process((*_SERVERS, "command_secrets"), run_rules),
     "retention": Process(_SERVERS, run_retention, {"media_bucket": ("media_region",)}),
-    "timer": Process(("postgres_dsn",), run_timer),
+    "timer": Process(_SERVERS, run_timer),
     "relay": Process(_SERVERS, run_relay),
     "console": Process((*_SERVERS, "command_secrets"), run_console),
 }
