@@ -19,6 +19,8 @@ from infra.serving.wsgi_bridge import WsgiBridge
 
 STOP_SECONDS = 12.0
 """How long a worker finishes requests after SIGTERM. Enough for the slowest body and its response."""
+RETIRE_SECONDS = 5.0
+"""How long clients may still use their connections to a worker that was replaced, each once."""
 _SWEEP_SECONDS = 0.2
 _ACCEPTED_AT_ONCE = 16
 """Connections that are accepted before the requests of the others are answered. With one at a time, the last of a
@@ -45,8 +47,11 @@ class RequestHandler(Protocol):
 class Servable(Protocol):
     """What a worker serves. `rejected` is called with the reason when a request is rejected by the server:
     `malformed`, `too_large`, `too_slow`, `ended_early`, `busy` or `late`. `close` is called after the last request.
-    `end_streams` is called when the worker is about to stop; it must end all open streams."""
+    `end_streams` is called when the worker is about to stop; it must end all open streams. `is_ready`: whether it can
+    do its work already."""
 
+    @property
+    def is_ready(self) -> Callable[[], bool]: ...
     @property
     def rejected(self) -> Callable[[str], None]: ...
     @property
@@ -55,6 +60,10 @@ class Servable(Protocol):
     def end_streams(self) -> Callable[[], None] | None: ...
     def handler(self, limits: RequestLimits) -> RequestHandler:
         """Returns the handler of a new worker. Called once, in the event loop."""
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class ServedApp:
     close: Callable[[], None]
     end_streams: Callable[[], None] | None = None
     quick_paths: frozenset[str] = frozenset()
+    is_ready: Callable[[], bool] = _always
 
     def handler(self, limits: RequestLimits) -> RequestHandler:
         """See `Servable`."""
@@ -82,6 +92,7 @@ class Worker:
         self.limits = limits
         self.waiting = Waiting(limits.waiting_per_address)
         self.stopping = False
+        self._retiring = False
         self.buffered = Buffered()
         self.rejected = served.rejected
         self._served = served
@@ -102,9 +113,11 @@ class Worker:
         sweeping = self._loop.create_task(self._sweep())
         await self._stop_requested.wait()
         self._begin_to_stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._all_closed.wait()
+        if self._retiring:
+            await self._all_closed_within(RETIRE_SECONDS)
+        for connection in list(self._connections):
+            connection.stop()
+        await self._all_closed_within(STOP_SECONDS)
         sweeping.cancel()
         for connection in list(self._connections):
             connection.abort()
@@ -113,6 +126,13 @@ class Worker:
 
     def stop(self) -> None:
         """Makes `run` return soon."""
+        self._stop_requested.set()
+
+    def retire(self) -> None:
+        """Makes `run` return when all connections are closed, or after some seconds: another worker accepts from now
+        on. Each answer closes its connection, and one that waits stays open for one more request, which its client may
+        be sending at this moment."""
+        self._retiring = True
         self._stop_requested.set()
 
     def opened(self, connection: HttpConnection) -> None:
@@ -130,8 +150,7 @@ class Worker:
     def closed(self, connection: HttpConnection) -> None:
         """Counts a closed connection."""
         self._connections.discard(connection)
-        if self.stopping and not self._connections:
-            self._all_closed.set()
+        self._note_if_all_closed()
 
     def _accept(self) -> None:
         """Accepts the connections that wait, but not too many: the others are left to workers that are less busy."""
@@ -150,7 +169,11 @@ class Worker:
                 self._loop.connect_accepted_socket(partial(HttpConnection, self), accepted)
             )
             self._opening.add(opening)
-            opening.add_done_callback(self._opening.discard)
+            opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: "asyncio.Task[Any]") -> None:
+        self._opening.discard(opening)
+        self._note_if_all_closed()
 
     def _accept_again(self) -> None:
         if not self.stopping:
@@ -169,10 +192,16 @@ class Worker:
         self._listener.close()
         if self._served.end_streams is not None:
             self._served.end_streams()
-        for connection in list(self._connections):
-            connection.stop()
-        if not self._connections:
+        self._note_if_all_closed()
+
+    def _note_if_all_closed(self) -> None:
+        if self.stopping and not self._connections and not (self._retiring and self._opening):
             self._all_closed.set()
+
+    async def _all_closed_within(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._all_closed.wait()
 
 
 def _log_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from witiop.wiring.from_settings import (
     topics,
     traces,
 )
-from witiop.wiring.running import prepare, supervisor_monitor
+from witiop.wiring.running import prepare, renewing, supervisor_monitor
 from witiop.wiring.setup import look_at_servers, setup_terms
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def run_console(settings: Settings) -> None:
             ),
             host=settings.console_host,
             port=settings.console_port,
+            renew=renewing(settings, _console_worker),
         )
 
 

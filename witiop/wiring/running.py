@@ -13,10 +13,14 @@ from infra.process import logging
 from infra.process.crash_points import arm_crash_point
 from infra.process.metrics import shared_between_processes
 from infra.process.readiness import not_ready_reason_at
-from witiop.settings import Settings
+from witiop.exit_codes import SettingsError
+from witiop.settings import Settings, with_files_read_again
 
 if TYPE_CHECKING:
     from infra.process.monitor import ReadinessCheck
+    from infra.serving.worker import ServedApp
+
+log = structlog.get_logger(__name__)
 
 
 def prepare(settings: Settings, process: str) -> None:
@@ -46,6 +50,22 @@ def supervisor_monitor(name: str, settings: Settings, host: str, port: int) -> I
         checks = {name: partial(not_ready_reason_at, host, port)}
         with monitor(settings.monitor_host, settings.monitor_port, checks, registry):
             yield
+
+
+def renewing(
+    settings: Settings, make: "Callable[[Settings], ServedApp]"
+) -> "Callable[[], Callable[[], ServedApp] | None]":
+    """Returns what makes the workers that replace others: with the secrets as their files are then. None instead of
+    workers if that cannot be: the log says why, and the ones before go on."""
+
+    def renewed() -> "Callable[[], ServedApp] | None":
+        try:
+            return partial(make, with_files_read_again(settings))
+        except SettingsError as error:
+            log.error("settings.not_read_again", problems=str(error).splitlines())
+            return None
+
+    return renewed
 
 
 @contextmanager

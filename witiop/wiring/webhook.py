@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from witiop.settings import Settings
 from witiop.wiring.from_settings import kafka_config, secret_bytes, topics, traces
-from witiop.wiring.running import prepare, supervisor_monitor
+from witiop.wiring.running import prepare, renewing, supervisor_monitor
 
 if TYPE_CHECKING:
     from infra.serving.worker import ServedApp
@@ -37,6 +37,7 @@ def run_webhook(settings: Settings) -> None:
             host=settings.webhook_host,
             port=settings.webhook_port,
             processes=settings.webhook_processes,
+            renew=renewing(settings, _webhook_worker),
         )
 
 
@@ -82,4 +83,10 @@ def _webhook_worker(settings: Settings) -> "ServedApp":
         if tracing is not None:
             tracing.close()
 
-    return ServedApp(application, metrics.rejected, close, quick_paths=app.QUICK_PATHS)
+    return ServedApp(
+        application,
+        metrics.rejected,
+        close,
+        quick_paths=app.QUICK_PATHS,
+        is_ready=lambda: not publisher.not_ready_reasons(),
+    )
