@@ -22,6 +22,7 @@ servers: $(STAMP)
 
 install: servers ## install packages, servers and a browser for the tests, where missing
 	@$(BIN)/python -m tests.support.chromium
+	@$(BIN)/python -m infra.local.secured.database
 
 dev: servers ## run the whole system on this machine
 	@exec $(BIN)/witiop dev

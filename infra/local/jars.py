@@ -20,27 +20,36 @@ ENDPOINT = ("org.apache.kafka:kafka_2.13:4.3.1!", "org.apache.logging.log4j:log4
 LOCK_FILE = Path(__file__).with_name("kafka.lock")
 
 
-def kafka_jars(
+def kafka_jars(cache_dir: Path, echo: Callable[[str], None]) -> list[Path]:
+    """Returns the verified jars of the broker. Missing ones are downloaded into `cache_dir` first (43 MB in total).
+    Raises as `verified_jars` does."""
+    return verified_jars(cache_dir, echo, lock_file=LOCK_FILE, what="Apache Kafka")
+
+
+def verified_jars(
     cache_dir: Path,
     echo: Callable[[str], None],
     *,
-    lock_file: Path = LOCK_FILE,
+    lock_file: Path,
+    what: str,
+    only: str = "",
     fetch: Callable[[str, Path], Path] | None = None,
 ) -> list[Path]:
-    """Returns the verified jars of the broker. Missing ones are downloaded into `cache_dir` first (43 MB in total).
+    """Returns the verified files of a list, in `cache_dir`. Missing ones are downloaded first. `what`: what they are,
+    for the progress; `only`: a part of the coordinates of those that are wanted.
 
     `fetch` downloads one file, by its coordinate, into an empty directory; it raises NotReachableError when it cannot.
     Raises LocalServerError when a file does not have the listed hash; the file is then removed, so that the next call
     downloads it again.
     """
     lines = lock_file.read_text(encoding="ascii").splitlines()
-    listed = [line.split() for line in lines if not line.startswith("#")]
+    listed = [line.split() for line in lines if not line.startswith("#") and only in line]
     paths = {coordinate: _path(cache_dir, coordinate) for coordinate, _ in listed}
     if not all(path.exists() for path in paths.values()):
         with _one_at_a_time(cache_dir):  # after waiting for another process's downloads, nothing is missing
             missing = [coordinate for coordinate, path in paths.items() if not path.exists()]
             for number, coordinate in enumerate(missing, 1):
-                echo(f"downloading Apache Kafka {number}/{len(missing)}: {paths[coordinate].name}")
+                echo(f"downloading {what} {number}/{len(missing)}: {paths[coordinate].name}")
                 with tempfile.TemporaryDirectory(dir=cache_dir) as unfinished:
                     fetched = (fetch or _download)(coordinate, Path(unfinished))
                     paths[coordinate].parent.mkdir(parents=True, exist_ok=True)

@@ -81,7 +81,7 @@ class LocalPostgres(LocalServer):
             **self._settings,
         }
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
-        self._spawn([*_AS_NOBODY, binary("postgres"), "-D", self._directory / "data", *options], self._directory)
+        self._spawn([*_AS_NOBODY, self._program("postgres"), "-D", self._directory / "data", *options], self._directory)
 
     def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
         """See `LocalServer`."""
@@ -139,6 +139,10 @@ class LocalPostgres(LocalServer):
             return False
         return True
 
+    def _program(self, name: str) -> Path:
+        """Returns the path of one of the server's programs."""
+        return binary(name)
+
     def _socket_dir(self) -> Path:
         """Returns a path in the data directory, or in the temporary directory if the former is too long for a
         socket."""
@@ -171,7 +175,14 @@ class LocalPostgres(LocalServer):
         os.chown(unfinished, uid, gid)
         options = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}"]
         options += ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "-U", SUPERUSER]
-        initdb: list[str | Path] = [*_AS_NOBODY, binary("initdb"), *options, "--no-instructions", "-D", unfinished]
+        initdb: list[str | Path] = [
+            *_AS_NOBODY,
+            self._program("initdb"),
+            *options,
+            "--no-instructions",
+            "-D",
+            unfinished,
+        ]
         self._prepare(initdb)
         unfinished.rename(self._directory / "data")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.errors import LocalServerError, NotReachableError
-from infra.local.jars import kafka_jars
+from infra.local.jars import verified_jars
 
 GOOD = b"the tested jar"
 
@@ -35,23 +35,25 @@ def without_network(coordinate: str, directory: Path) -> Path:
 def test_a_missing_jar_is_downloaded_once_and_its_name_is_shown(tmp_path: Path, lock_file: Path) -> None:
     shown: list[str] = []
     for fetch in (delivering(GOOD), without_network):
-        jars = kafka_jars(tmp_path / "cache", shown.append, lock_file=lock_file, fetch=fetch)
+        jars = verified_jars(tmp_path / "cache", shown.append, lock_file=lock_file, what="Apache Kafka", fetch=fetch)
     assert [jar.read_bytes() for jar in jars] == [GOOD]
     assert shown == ["downloading Apache Kafka 1/1: broker-1.0.jar"]
 
 
 def test_a_jar_with_a_wrong_hash_is_rejected_by_name_and_the_second_try_works(tmp_path: Path, lock_file: Path) -> None:
     with pytest.raises(LocalServerError, match=r"^broker-1\.0\.jar was damaged .* run the same command again"):
-        kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=delivering(b"something else"))
-    jars = kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=delivering(GOOD))
+        verified_jars(
+            tmp_path / "cache", print, lock_file=lock_file, what="Apache Kafka", fetch=delivering(b"something else")
+        )
+    jars = verified_jars(tmp_path / "cache", print, lock_file=lock_file, what="Apache Kafka", fetch=delivering(GOOD))
     assert [jar.read_bytes() for jar in jars] == [GOOD]
 
 
 def test_a_jar_that_was_altered_after_its_download_is_rejected(tmp_path: Path, lock_file: Path) -> None:
-    (jar,) = kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=delivering(GOOD))
+    (jar,) = verified_jars(tmp_path / "cache", print, lock_file=lock_file, what="Apache Kafka", fetch=delivering(GOOD))
     jar.write_bytes(b"altered")
     with pytest.raises(LocalServerError, match="SHA-256"):
-        kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=without_network)
+        verified_jars(tmp_path / "cache", print, lock_file=lock_file, what="Apache Kafka", fetch=without_network)
 
 
 def test_an_interrupted_download_leaves_nothing_behind(tmp_path: Path, lock_file: Path) -> None:
@@ -60,5 +62,15 @@ def test_an_interrupted_download_leaves_nothing_behind(tmp_path: Path, lock_file
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kafka_jars(tmp_path / "cache", print, lock_file=lock_file, fetch=half)
+        verified_jars(tmp_path / "cache", print, lock_file=lock_file, what="Apache Kafka", fetch=half)
     assert [path.name for path in (tmp_path / "cache").rglob("*")] == ["lock"]
+
+
+def test_only_the_wanted_files_of_a_list_are_downloaded(tmp_path: Path, lock_file: Path) -> None:
+    """A list may have one file for each platform."""
+    with lock_file.open("a") as listed:
+        listed.write("org.example:for-another-platform:1.0 0\n")
+    (jar,) = verified_jars(
+        tmp_path / "cache", print, lock_file=lock_file, what="a jar", only=":broker:", fetch=delivering(GOOD)
+    )
+    assert GOOD == jar.read_bytes()

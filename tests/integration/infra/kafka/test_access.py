@@ -1,0 +1,224 @@
+"""On a broker with TLS, passwords and an authorizer, each process can do its work and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+)
+from kafka.errors import (
+    AuthorizationError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from domain.topics import Topics
+from infra.kafka.access.principals import AccessChange, AccessDifferences, AccessRefused, differences, provide
+from infra.kafka.access.privileges import ACCESS, KAFKA_PROCESSES, grants, principal_of
+from infra.kafka.config import KafkaConfig
+from infra.kafka.topics import TopicSettings, create_or_repair
+from infra.local.secured.broker import SecuredKafka
+from tests.support.servers import on_docker
+from tests.support.waiting import wait_until
+
+TOPICS = Topics("shop.")
+PASSWORDS = {process: f"password of {process}" for process in KAFKA_PROCESSES}
+PATIENT = {"bootstrap_timeout_ms": 10_000, "request_timeout_ms": 10_000}
+BRIEF = {"bootstrap_timeout_ms": 1_500, "request_timeout_ms": 5_000}
+PLACES = [(process, topic) for process in KAFKA_PROCESSES for topic in Topics().all]
+
+pytestmark = pytest.mark.skipif(on_docker(), reason="the container's broker has no authorizer")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """A broker whose topics and users were prepared by `witiop topics`."""
+    with SecuredKafka(tmp_path_factory.mktemp("secured") / "kafka") as kafka:
+        create_or_repair(kafka.administrator(), TOPICS, TopicSettings(1, 1))
+        assert provide(kafka.administrator(), TOPICS, PASSWORDS)
+        yield kafka
+
+
+def config_of(broker: SecuredKafka, process: str, password: str | None = None, host: str = "localhost") -> KafkaConfig:
+    return broker.client(principal_of(process, TOPICS), password or PASSWORDS[process], host)
+
+
+def options(config: KafkaConfig, **more: Any) -> dict[str, Any]:
+    return config.client_options() | PATIENT | {"metrics_enabled": False, "allow_auto_create_topics": False} | more
+
+
+def writes(config: KafkaConfig, topic: str) -> bool:
+    """Whether the user can write to a topic."""
+    producer: Any = KafkaProducer(
+        **options(config, acks="all", enable_idempotence=False, max_block_ms=5_000, retries=0)
+    )  # type: ignore[no-untyped-call]
+    with closing(producer):
+        try:
+            producer.send(topic, b"x").get(10)
+        except (AuthorizationError, UnknownTopicOrPartitionError):
+            return False
+        return True
+
+
+def reads(config: KafkaConfig, topic: str) -> bool:
+    """Whether the user can read a topic."""
+    consumer: Any = KafkaConsumer(
+        **options(config, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=10)
+    )  # type: ignore[no-untyped-call]
+    with closing(consumer):
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
+        try:
+            consumer.poll(timeout_ms=200)
+            return bool(consumer.position(partition, timeout_ms=1000)) or bool(consumer.poll(timeout_ms=1000))
+        except TopicAuthorizationFailedError:
+            return False
+
+
+def joins(config: KafkaConfig, group: str, topic: str) -> bool:
+    """Whether the user can commit a position of a group: a member of it can."""
+    consumer: Any = KafkaConsumer(**options(config, group_id=group, enable_auto_commit=False))  # type: ignore[no-untyped-call]
+    with closing(consumer):
+        consumer.assign([TopicPartition(topic, 0)])
+        try:
+            consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(0, "", -1)}, timeout_ms=5_000)
+        except GroupAuthorizationFailedError:
+            return False
+        return True
+
+
+def admin(config: KafkaConfig, **more: Any) -> Any:
+    return closing(KafkaAdminClient(**config.client_options(), **(PATIENT | more)))  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def filled(broker: SecuredKafka) -> SecuredKafka:
+    """Every topic has a record."""
+    producer: Any = KafkaProducer(**options(broker.administrator(), acks="all"))  # type: ignore[no-untyped-call]
+    with closing(producer):
+        for sent in [producer.send(topic, b"x") for topic in TOPICS.all]:
+            sent.get(10)
+    return broker
+
+
+@pytest.mark.parametrize("process", KAFKA_PROCESSES)
+def test_a_process_writes_and_reads_exactly_the_topics_of_its_work(filled: SecuredKafka, process: str) -> None:
+    """Every process tries every topic."""
+    config, allowed = config_of(filled, process), {(each.name, each.operation) for each in grants(process, TOPICS)}
+    for topic in TOPICS.all:
+        assert (topic, (topic, "write") in allowed) == (topic, writes(config, topic))
+        assert (topic, (topic, "read") in allowed) == (topic, reads(config, topic))
+
+
+@pytest.mark.parametrize("process", ["conversations", "commands", "analytics"])
+def test_a_consumer_belongs_to_its_own_group_only(filled: SecuredKafka, process: str) -> None:
+    """A position that another process moved would lose records or repeat them."""
+    (topic, *_) = (getattr(TOPICS, name) for name in ACCESS[process].reads)
+    config = config_of(filled, process)
+    for other in ("conversations", "commands", "analytics", "somebody"):
+        assert (other, other == process) == (other, joins(config, TOPICS.group(other), topic))
+
+
+@pytest.mark.parametrize("process", KAFKA_PROCESSES)
+def test_no_process_changes_topics_or_who_may_do_what(broker: SecuredKafka, process: str) -> None:
+    mine = ACL(
+        f"User:{principal_of(process, TOPICS)}",
+        "*",
+        ACLOperation.ALL,
+        ACLPermissionType.ALLOW,
+        ResourcePattern(ResourceType.CLUSTER, "kafka-cluster"),  # type: ignore[no-untyped-call]
+    )  # type: ignore[no-untyped-call]
+    with admin(config_of(broker, process)) as client:
+        with pytest.raises(KafkaError, match="Authorization"):
+            client.create_topics({"mine": {"num_partitions": 1, "replication_factor": 1}})
+        with pytest.raises(KafkaError, match="Authorization"):
+            client.delete_topics([TOPICS.inbound])
+        assert [ClusterAuthorizationFailedError] == client.create_acls([mine])["failed"]
+    assert differences(config_of(broker, process), TOPICS) is None
+
+
+def test_a_wrong_password_and_a_user_of_another_installation_are_refused(broker: SecuredKafka) -> None:
+    for config in (config_of(broker, "relay", "a guess"), broker.client("witiop-relay", PASSWORDS["relay"])):
+        with pytest.raises(KafkaError):
+            KafkaAdminClient(**config.client_options(), **BRIEF)  # type: ignore[no-untyped-call]
+
+
+def test_a_broker_that_does_not_bear_the_name_in_its_certificate_is_refused(broker: SecuredKafka) -> None:
+    """A stranger with a valid certificate of another name gets no password, and no record."""
+    with pytest.raises(KafkaError):
+        KafkaAdminClient(**config_of(broker, "relay", host="127.0.0.1").client_options(), **BRIEF)  # type: ignore[no-untyped-call]
+
+
+def test_a_client_without_tls_is_not_answered(broker: SecuredKafka) -> None:
+    with pytest.raises(KafkaError):
+        KafkaAdminClient(bootstrap_servers=broker.bootstrap, **BRIEF)  # type: ignore[no-untyped-call]
+
+
+def test_providing_again_changes_nothing_and_takes_back_what_was_granted_by_hand(broker: SecuredKafka) -> None:
+    administrator, relay = broker.administrator(), principal_of("relay", TOPICS)
+    assert provide(administrator, TOPICS, {}) == []
+    resource = ResourcePattern(ResourceType.TOPIC, "shop.", ACLResourcePatternType.PREFIXED)  # type: ignore[no-untyped-call]
+    extra = ACL(f"User:{relay}", "*", ACLOperation.READ, ACLPermissionType.ALLOW, resource)  # type: ignore[no-untyped-call]
+    with admin(administrator) as client:
+        client.create_acls([extra])
+        found = differences(administrator, TOPICS)
+        assert found is not None
+        assert [extra] == found.extra[relay]
+
+        assert [AccessChange(relay, "may no longer read of topic shop. (prefix)")] == provide(administrator, TOPICS, {})
+
+    principals = [principal_of(process, TOPICS) for process in ACCESS]
+    assert AccessDifferences(dict.fromkeys(principals, []), dict.fromkeys(principals, [])) == differences(
+        administrator, TOPICS
+    )
+
+
+def test_what_an_administrator_denied_stays_denied(broker: SecuredKafka) -> None:
+    administrator, console = broker.administrator(), principal_of("console", TOPICS)
+    resource = ResourcePattern(ResourceType.TOPIC, TOPICS.commands)  # type: ignore[no-untyped-call]
+    denied = ACL(f"User:{console}", "*", ACLOperation.WRITE, ACLPermissionType.DENY, resource)  # type: ignore[no-untyped-call]
+    with admin(administrator) as client:
+        client.create_acls([denied])
+        assert provide(administrator, TOPICS, {}) == []
+        wait_until(lambda: not writes(config_of(broker, "console"), TOPICS.commands))
+        client.delete_acls([denied])
+    wait_until(lambda: writes(config_of(broker, "console"), TOPICS.commands))
+
+
+def test_a_new_password_counts_at_once_and_open_connections_go_on(broker: SecuredKafka) -> None:
+    """So a process is told its new password after the broker, and loses nothing meanwhile."""
+    producer: Any = KafkaProducer(**options(config_of(broker, "relay"), acks="all"))  # type: ignore[no-untyped-call]
+    with closing(producer):
+        producer.send(TOPICS.results, b"before").get(10)
+        changed = provide(broker.administrator(), TOPICS, {"relay": "a new one"})
+        assert [AccessChange(principal_of("relay", TOPICS), "password set")] == changed
+        producer.send(TOPICS.results, b"after").get(10)
+    with pytest.raises(KafkaError):
+        KafkaAdminClient(**config_of(broker, "relay").client_options(), **BRIEF)  # type: ignore[no-untyped-call]
+    assert writes(config_of(broker, "relay", "a new one"), TOPICS.results)
+    provide(broker.administrator(), TOPICS, PASSWORDS)
+
+
+def test_a_refused_change_is_told(broker: SecuredKafka) -> None:
+    """An empty password is none."""
+    with pytest.raises(AccessRefused, match="shop.witiop-relay"):
+        provide(broker.administrator(), TOPICS, {"relay": ""})
+
+
+def test_a_cluster_without_an_authorizer_has_nothing_to_provide(kafka: str) -> None:
+    assert provide(KafkaConfig((kafka,)), TOPICS, {}) is None
+    assert differences(KafkaConfig((kafka,)), TOPICS) is None
