@@ -58,7 +58,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(server: SecuredPostgre
 
 
 def test_a_connection_without_tls_is_refused(server: SecuredPostgres) -> None:
-    with pytest.raises(psycopg.OperationalError, match="no pg_hba.conf entry"):
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
         connect(dsn_of(server, "relay", sslmode="disable"), "relay", autocommit=True)
 
 
