@@ -33,11 +33,13 @@ test: install ## run all tests (with real Kafka and PostgreSQL)
 test-cluster: install ## kill, freeze, cut off and restart each part of a cluster under load, many times (one to two hours; less: ARGS='--tries 2')
 	@$(BIN)/python -m tests.cluster $(ARGS)
 
-check: $(STAMP) ## check format, lint, types and imports
+check: $(STAMP) ## check format, lint, types, imports and dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m tests.dependencies.bill --check
+	@$(BIN)/python -m tests.dependencies.audit # skipped without network
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
@@ -70,5 +72,6 @@ lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/python -m tests.dependencies.bill
 	@# only what is needed to build the wheel for the image
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/dev.txt - -o requirements/build.txt
