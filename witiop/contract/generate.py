@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
 from domain.contract.channels import CHANNELS, SEQUENCE, Channel, MessageType
+from witiop.contract import http
 from witiop.contract.compatibility import Schema, breaks
 from witiop.contract.examples import EXAMPLES
 
@@ -227,6 +228,7 @@ def _enveloped(name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> int:
     """Writes the contract. Returns the exit code, 1 if a change is not additive."""
+    http.FILE.write_text(http.text())
     broken = write(DIRECTORY)
     for line in broken:
         sys.stderr.write(f"not additive: {line}\n")
