@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers dev test test-cluster test-upgrade check format contract words pictures bench mutants kills lock
+.PHONY: help install servers dev test test-cluster test-upgrade check format contract words pictures bench mutants kills fuzz test-security lock
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -68,10 +68,18 @@ kills: install ## kill senders twenty times in 100,000 messages, and everything 
 test-upgrade: install ## upgrade an installation of an earlier version under load, process by process (about four minutes)
 	@$(BIN)/python -m tests.upgrade
 
+fuzz: install ## try what nobody would send, for about four minutes: ARGS="whatsapp --seconds 600" one reader for longer
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --only-binary :all: -r requirements/fuzz.txt
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+test-security: install ## run everything on servers with TLS and a user for each process (about two minutes)
+	@$(BIN)/python -m pytest tests/security/whole_system.py $(ARGS)
+
 lock: ## update the lock files (versions and hashes, no registry URLs)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra fuzz -c requirements/dev.txt pyproject.toml -o requirements/fuzz.txt
 	$(BIN)/python -m tests.dependencies.bill
 	@# only what is needed to build the wheel for the image
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/dev.txt - -o requirements/build.txt
