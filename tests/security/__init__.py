@@ -1,1 +1,1 @@
-"""Tests of `make test-security`, which `make test` leaves out: their files are named so that pytest does not find them."""
+"""Tests of `make test-security`. `make test` leaves them out: their files are named so that pytest does not find them."""

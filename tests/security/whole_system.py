@@ -23,7 +23,7 @@ from infra.local.secured.broker import SecuredKafka
 from infra.local.secured.database import SecuredPostgres
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story
-from infra.postgres import directory
+from infra.postgres import directory as company_directory
 from infra.postgres.migrations import migrate
 from tests.support.command_line import Finished
 from tests.support.office import COMPANY
@@ -85,7 +85,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredSystem]:
         dsn = server.owner_dsn_of("shop")
         migrate(dsn)
         with psycopg.connect(dsn) as connection:
-            directory.apply(connection, COMPANY)
+            company_directory.apply(connection, COMPANY)
         with SecuredSystem(broker, dsn, place) as made:
             passwords = ",".join(f"{process}:{password}" for process, password in PASSWORDS.items())
             done = made.witiop("topics", kafka_principal_passwords=passwords, kafka_partitions=2)
@@ -157,9 +157,9 @@ def test_doctor_finds_nothing_wrong_with_users_and_permissions(system: SecuredSy
 
 
 @contextmanager
-def customers_writing(system: SecuredSystem) -> Iterator[Counter[int]]:
+def customers_writing(system: SecuredSystem) -> Iterator[Counter[int | None]]:
     """Customers who write without a pause. Yields the statuses of the answers."""
-    answers: Counter[int] = Counter()
+    answers: Counter[int | None] = Counter()
     stop = threading.Event()
 
     def write() -> None:
@@ -169,7 +169,7 @@ def customers_writing(system: SecuredSystem) -> Iterator[Counter[int]]:
             story = Story(f"rotation {number}", datetime.now(UTC))
             story.chat(SHOP, SimulatedCustomer("Leo", f"3906{number:08}")).writes("0:01", "Hello")
             for each in story.posts:
-                answers[system.webhooks.deliver(each.post)] += 1
+                answers[system.webhooks.post(each.post)] += 1
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
