@@ -14,12 +14,15 @@ from tests.support.servers import KAFKA_IMAGE, POSTGRES_IMAGE
 from witiop.cli.main import witiop
 from witiop.dev.processes import PROCESSES as DEV_PROCESSES
 from witiop.dev.processes import SECRETS
-from witiop.settings import Settings, variable
+from witiop.settings import SECRETS as SECRET_SETTINGS
+from witiop.settings import Settings, file_variable, variable
 from witiop.wiring.processes import PROCESSES
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+WITH_FILES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.secrets.yml").read_text())
+"""The same services with their secrets in files."""
 TOOL = "witiop"
 """The service that runs the command line, which is started by hand."""
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
@@ -210,3 +213,22 @@ def test_the_build_uses_the_locked_versions_of_development() -> None:
     names = {each.split("==")[0] for each in developed_with}
     assert {each for each in built_with if each.split("==")[0] in names} <= developed_with
     assert any(each.startswith("hatchling==") for each in built_with)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_secret_of_a_service_can_be_in_a_file(service: str) -> None:
+    """docker-compose.secrets.yml replaces the variable of each secret by the file that it mounts for it."""
+    given = _variables(OURS[service])
+    secrets = [field for field in SECRET_SETTINGS if variable(field) in given]
+    replaced = WITH_FILES["services"].get(service, {"environment": {}, "secrets": []})
+    mounted = {f"/run/secrets/{name}" for name in replaced["secrets"]}
+    expected = {variable(field): "" for field in secrets}
+    assert expected == {name: value for name, value in replaced["environment"].items() if not name.endswith("_FILE")}
+    assert {file_variable(field) for field in secrets} == replaced["environment"].keys() - expected.keys()
+    assert mounted == {value for value in replaced["environment"].values() if value}
+
+
+def test_every_mounted_secret_is_a_file_of_the_host() -> None:
+    mounted = {name for service in WITH_FILES["services"].values() for name in service["secrets"]}
+    assert {name: {"file": f"secrets/{name}"} for name in mounted} == WITH_FILES["secrets"]
+    assert set(WITH_FILES["services"]) <= set(SERVICES)

@@ -13,7 +13,7 @@ from webhook.cloud_events import BATCH, ONE
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 """Exists in the source tree only, not in an installed package."""
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 _SERVERS = {
     "webhook": {"url": "http://127.0.0.1:8080", "description": "the webhooks, behind a proxy with TLS"},
@@ -41,9 +41,9 @@ _OF_HTTP = ("400", "405", "413", "414", "431", "503")
 """What any request to the webhooks or the console may be answered."""
 _OF_PAGES = ("303", "401", "403", "404", "410", "416", "429", *_OF_HTTP)
 """What else an address of the console may answer."""
-_TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
-_PAGE: Json = {"text/html": {"schema": {"type": "string"}}}
-_READY: Json = {
+_TEXT: _Json = {"text/plain": {"schema": {"type": "string"}}}
+_PAGE: _Json = {"text/html": {"schema": {"type": "string"}}}
+_READY: _Json = {
     "application/json": {
         "schema": {
             "type": "object",
@@ -55,17 +55,17 @@ _READY: Json = {
         }
     }
 }
-_ALIVE: Json = {
+_ALIVE: _Json = {
     "application/json": {
         "schema": {"type": "object", "required": ["alive"], "properties": {"alive": {"const": True}}},
     }
 }
-_PROBLEM: Json = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PROBLEM: _Json = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _BYTES = {"type": "string", "format": "binary"}
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FILES = {"xlsx": _WORKBOOK, "csv": "text/csv", "txt": "text/plain"}
 
-_EVENT: Json = {
+_EVENT: _Json = {
     "type": "object",
     "description": "A CloudEvent 1.0; docs/events has its types.",
     "required": ["specversion", "id", "source", "type", "time", "data"],
@@ -95,7 +95,7 @@ _CONSOLE_FILES = {
 _CONSOLE_STREAMS = ("/live", "/desk/live", "/campaigns/live", "/directory/live")
 
 
-def openapi() -> Json:
+def openapi() -> _Json:
     """Returns the OpenAPI 3.1 document."""
     return {
         "openapi": "3.1.0",
@@ -141,7 +141,7 @@ def text() -> str:
     return json.dumps(openapi(), indent=1) + "\n"
 
 
-def _webhooks() -> Json:
+def _webhooks() -> _Json:
     events = {
         ONE: {"schema": {"$ref": "#/components/schemas/Event"}},
         BATCH: {"schema": {"$ref": "#/components/schemas/Batch"}},
@@ -167,7 +167,7 @@ def _webhooks() -> Json:
     }
 
 
-def _receiving(summary: str, content: Json, scheme: str | None) -> Json:
+def _receiving(summary: str, content: _Json, scheme: str | None) -> _Json:
     return {
         "summary": summary,
         "security": [{scheme: []}] if scheme else [],
@@ -176,7 +176,7 @@ def _receiving(summary: str, content: Json, scheme: str | None) -> Json:
     }
 
 
-def _health() -> Json:
+def _health() -> _Json:
     alive = {"summary": "The process is alive.", "responses": {"200": _answer("It is.", _ALIVE)}}
     ready = {
         "summary": "The process can do its work.",
@@ -193,8 +193,8 @@ def _health() -> Json:
     }
 
 
-def _console() -> Json:
-    paths: Json = {}
+def _console() -> _Json:
+    paths: _Json = {}
     for path, conditions in _CONSOLE_FILES.items():
         kind = _FILES[path.rpartition(".")[2]]
         paths[path] = _at(
@@ -213,7 +213,7 @@ def _console() -> Json:
     return paths
 
 
-def _asking(summary: str, content: Json, conditions: Sequence[str]) -> Json:
+def _asking(summary: str, content: _Json, conditions: Sequence[str]) -> _Json:
     return {
         "summary": summary,
         "security": [{"session": []}],
@@ -226,25 +226,25 @@ def _asking(summary: str, content: Json, conditions: Sequence[str]) -> Json:
     }
 
 
-def _at(*servers: str, **operations: Json) -> Json:
+def _at(*servers: str, **operations: _Json) -> _Json:
     return {"servers": [_SERVERS[server] for server in servers], **operations}
 
 
-def _answer(description: str, content: Json | None = None) -> Json:
+def _answer(description: str, content: _Json | None = None) -> _Json:
     return {"description": description, **({"content": content} if content else {})}
 
 
-def _problems(*statuses: str) -> Json:
+def _problems(*statuses: str) -> _Json:
     return _referred("problem", statuses)
 
 
-def _referred(kind: str, statuses: Sequence[str]) -> Json:
+def _referred(kind: str, statuses: Sequence[str]) -> _Json:
     return {status: {"$ref": f"#/components/responses/{kind}-{status}"} for status in statuses}
 
 
-def _query(name: str) -> Json:
+def _query(name: str) -> _Json:
     return {"name": name, "in": "query", "schema": {"type": "string"}}
 
 
-def _header_key(name: str, description: str) -> Json:
+def _header_key(name: str, description: str) -> _Json:
     return {"type": "apiKey", "in": "header", "name": name, "description": description}
