@@ -1,1 +1,1 @@
-"""Tests of `make test-security`. `make test` leaves them out: their files are named so that pytest does not find them."""
+"""Tests of `make test-security`. `make test` leaves them out: pytest does not find files with such names."""
