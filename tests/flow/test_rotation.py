@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from domain.topics import Topics
+from infra.local.ports import free_port
 from tests.support.commander import Commander
 from tests.support.kafka_topics import new_topics, read_all
 from tests.support.payloads import body
@@ -157,6 +158,35 @@ def test_a_wrong_file_changes_nothing_and_is_named_in_the_log(kafka: str, tmp_pa
         senders.post_more()
         assert "WITIOP_SOFTBOT_SECRETS_FILE" in webhook.worker.log_text()
     assert {(path, 200) for path in SOURCES.values()} == set(senders.answers)
+
+
+def test_the_console_reads_its_files_again_without_a_failed_page(system: System, tmp_path: Path) -> None:
+    file, port = tmp_path / "command_secrets", free_port()
+    file.write_text("old")
+    own = {"command_secrets": "", "command_secrets_file": file, "console_port": port}
+    (console,) = system.run("console", **own)
+    answers: Counter[object] = Counter()
+    stop = threading.Event()
+
+    def visit() -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15) as http:
+            while not stop.is_set():
+                try:
+                    answers[http.get("/sign-in").status_code] += 1
+                except httpx.TransportError as error:
+                    answers[type(error).__name__] += 1
+
+    visitor = threading.Thread(target=visit, daemon=True)
+    visitor.start()
+    wait_until(lambda: answers.total() > 10)
+    file.write_text("new")
+    os.kill(console.pid, signal.SIGHUP)
+    wait_until(lambda: "server.workers_replaced" in console.log_text())
+    before = answers.total()
+    wait_until(lambda: answers.total() > before + 10)
+    stop.set()
+    visitor.join(20)
+    assert [200] == list(answers)
 
 
 def test_the_secret_of_commands_is_rotated_without_a_refused_command(system: System) -> None:
