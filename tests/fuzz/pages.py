@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -80,6 +81,13 @@ def _console() -> Iterator[Console]:
             yield console
 
 
+def _person(console: Console, number: int) -> tuple[Browser, str]:
+    """Another administrator, signed in, with the token of their forms."""
+    console.person(f"person {number}")
+    browser = console.signed_in(f"person {number}")
+    return browser, browser.token()
+
+
 def _path(rule: Any, known: Sequence[UUID], chance: random.Random) -> str:
     """Returns an address of a rule: its ids are often those of something that exists."""
     values: dict[str, object] = {}
@@ -102,8 +110,8 @@ def fuzz(seconds: float, seed: int) -> list[str]:
     chance, found = random.Random(seed), {}
     asked: Counter[int] = Counter()
     with _console() as console:
-        browser, words = console.signed_in(), names()
-        token = browser.token()
+        people, words = count(), names()
+        browser, token = _person(console, next(people))
         known = [each["id"] for each in console.office.rows("select id from conversations")]
         rules = [each for each in console.app.url_map.iter_rules() if each.endpoint not in {"static", *_GOES_OUT}]
         until = time.monotonic() + seconds
@@ -119,8 +127,7 @@ def fuzz(seconds: float, seed: int) -> list[str]:
             elif HTML in page:
                 found[rule.rule, method] = f"{method} {path} {fields}: HTML that was typed is in the page"
             if status in (303, 401) and browser.get("/account").status_code != 200:
-                browser = console.signed_in()  # the session was ended by what was asked
-                token = browser.token()
+                browser, token = _person(console, next(people))  # what was asked ended the session
     print(f"pages: {asked.total()} requests to {len(rules)} addresses: {dict(sorted(asked.items()))}")
     return sorted(found.values())
 
