@@ -92,7 +92,7 @@ class Files:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self.settings: dict[str, object] = {}
+        self.settings: dict[str, Any] = {}
         for name in (*SOURCES, VERIFY_TOKEN):
             self.settings |= {name: "", f"{name}_file": directory / name}
 
@@ -163,7 +163,7 @@ def test_a_wrong_file_changes_nothing_and_is_named_in_the_log(kafka: str, tmp_pa
 def test_the_console_reads_its_files_again_without_a_failed_page(system: System, tmp_path: Path) -> None:
     file, port = tmp_path / "command_secrets", free_port()
     file.write_text("old")
-    own = {"command_secrets": "", "command_secrets_file": file, "console_port": port}
+    own: dict[str, Any] = {"command_secrets": "", "command_secrets_file": file, "console_port": port}
     (console,) = system.run("console", **own)
     answers: Counter[object] = Counter()
     stop = threading.Event()

@@ -84,7 +84,7 @@ def _send(webhook: WebhookProcess, case: Any, path: str) -> httpx.Response:
     import requests
 
     arguments = case.as_transport_kwargs(base_url=f"http://127.0.0.1:{webhook.port}")
-    prepared = requests.Request(
+    prepared: Any = requests.Request(
         **{
             name: arguments[name]
             for name in ("method", "url", "headers", "params", "json", "data")
@@ -92,8 +92,8 @@ def _send(webhook: WebhookProcess, case: Any, path: str) -> httpx.Response:
         }
     ).prepare()
     content = prepared.body or b""
-    content = content.encode() if isinstance(content, str) else content
-    headers = {name: value for name, value in prepared.headers.items() if name.lower() != "content-length"}
+    content = content.encode() if isinstance(content, str) else bytes(content)
+    headers = {name: str(value) for name, value in prepared.headers.items() if name.lower() != "content-length"}
     if path == "/webhooks/whatsapp":
         headers |= {"X-Hub-Signature-256": from_meta(content, APP_SECRETS[0])["X-Hub-Signature-256"]}
     elif path in _SECRETS:

@@ -54,6 +54,10 @@ class GraphStandIn:
         self._options = options
         self._handler: GraphHandler | None = None
 
+    def is_ready(self) -> bool:
+        """Needs no other server."""
+        return True
+
     def rejected(self, reason: str) -> None:
         """Logs a request that the server rejected."""
         log.info("graph.rejected", reason=reason)

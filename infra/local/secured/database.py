@@ -64,15 +64,12 @@ class SecuredPostgres(LocalPostgres):
         """The certificate that clients trust."""
         return self._authority.file
 
-    def tls_dsn_of(self, database: str, user: str, password: str, host: str = HOST, **more: str) -> str:
-        """Returns the DSN of a database over TLS, whose client checks the server's name and certificate. `more`: e.g.
-        `sslmode`."""
+    def tls_dsn_of(self, database: str, user: str, password: str) -> str:
+        """Returns the DSN of a database over TLS, whose client checks the server's name and certificate."""
         from psycopg.conninfo import make_conninfo
 
         trusted = {"sslmode": "verify-full", "sslrootcert": str(self._authority.file)}
-        return make_conninfo(
-            host=host, port=self._port, dbname=database, user=user, password=password, **{**trusted, **more}
-        )
+        return make_conninfo(host=HOST, port=self._port, dbname=database, user=user, password=password, **trusted)
 
     def owner_dsn_of(self, database: str) -> str:
         """Returns the DSN of a database over TLS, for its owner."""

@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from domain.ports import OutgoingRecord
 from domain.topics import Topics
+from infra.kafka.access import principals
 from infra.kafka.config import KafkaConfig
 from infra.kafka.producer import KafkaPublisher
 from infra.kafka.topics import TopicChange, TopicFinding, TopicSettings, create_or_repair, delete_copied, findings
@@ -158,3 +159,11 @@ def test_only_old_records_that_were_copied_are_deleted(kafka: str) -> None:
     assert 3 == delete_copied(config, topics.unreadable, {0: 3}, soon), "the last one was not copied"
     assert [b"3"] == [record.value for record in read_all(kafka, topics.unreadable)]
     assert 0 == delete_copied(config, topics.unreadable, {0: 3}, soon)
+
+
+def test_on_a_cluster_without_an_authorizer_there_are_no_permissions_to_give(
+    config: KafkaConfig, topics: Topics
+) -> None:
+    """Everybody may do everything there."""
+    assert principals.provide(config, topics, {}) is None
+    assert principals.differences(config, topics) is None
