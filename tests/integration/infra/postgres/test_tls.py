@@ -54,7 +54,7 @@ def test_a_server_that_does_not_bear_the_name_in_its_certificate_is_refused(serv
 def test_a_certificate_of_an_unknown_authority_is_refused(server: SecuredPostgres, tmp_path: Path) -> None:
     stranger = CertificateAuthority(tmp_path)
     with pytest.raises(
-        psycopg.OperationalError, match="SSL error: (certificate verify failed|provider signature failure)"
+        psycopg.OperationalError, match=r"SSL error: (certificate verify failed|provider signature failure)"
     ):
         connect(dsn_of(server, "relay", sslrootcert=str(stranger.file)), "relay", autocommit=True)
 
