@@ -49,5 +49,5 @@ def test_the_page_about_security_has_the_table_of_the_brokers() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     for process, access in ACCESS.items():
         groups = [f"{each} (join)" for each in access.joins] + [f"{each} (see)" for each in access.sees_groups]
-        cells = (access.reads, access.writes, access.sees, groups)
+        cells = (access.reads, access.writes, access.sees, groups, access.trims)
         assert f"| `{process}` | {' | '.join(', '.join(each) for each in cells)} |" in page

@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 
 from domain.topics import Topics
 
-Operation = Literal["read", "write", "describe"]
-"""`describe`: to see the partitions and offsets of a topic, or the positions of a group. The others include it."""
+Operation = Literal["read", "write", "describe", "delete"]
+"""`describe`: to see the partitions and offsets of a topic, or the positions of a group; the others include it.
+`delete`: to delete records; Kafka has no permission for that which does not allow to delete the topic too."""
 
 
 class KafkaAccess(NamedTuple):
@@ -16,6 +17,7 @@ class KafkaAccess(NamedTuple):
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     sees: tuple[str, ...] = ()
+    trims: tuple[str, ...] = ()
     joins: tuple[str, ...] = ()
     sees_groups: tuple[str, ...] = ()
 
@@ -45,6 +47,7 @@ ACCESS: Mapping[str, KafkaAccess] = {
     "rules": _RECOGNISES_RESTORES,
     "relay": KafkaAccess(writes=("inbound", "commands", "results", "conversations", "messages", "campaigns")),
     "console": KafkaAccess(writes=("inbound", "commands")),
+    "retention": KafkaAccess(trims=("unreadable",)),
     "routing": KafkaAccess(),
     "media": KafkaAccess(),
     "alarms": KafkaAccess(),
@@ -67,6 +70,7 @@ def grants(process: str, topics: Topics) -> Iterator[KafkaGrant]:
         ("read", access.reads),
         ("write", access.writes),
         ("describe", access.sees),
+        ("delete", access.trims),
     )
     for operation, names in allowed:
         yield from (KafkaGrant("topic", getattr(topics, name), operation) for name in names)

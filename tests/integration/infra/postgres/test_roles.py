@@ -87,6 +87,9 @@ TRIES = [
     ("analytics", "update conversations set unmanaged = false"),
     ("analytics", "insert into outbox (topic, key, headers, value) values ('t', 'k', '{}', '')"),
     ("analytics", "select * from sign_ins"),
+    ("retention", "update users set level = 'tenant_administrator'"),
+    ("retention", "select * from console_sessions"),
+    ("retention", "update sign_ins set level = 'tenant_administrator'"),
 ]
 """What somebody would try who has taken over a process."""
 
