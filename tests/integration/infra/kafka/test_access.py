@@ -151,7 +151,7 @@ def test_no_process_changes_topics_or_who_may_do_what(broker: SecuredKafka, proc
         ACLOperation.ALL,
         ACLPermissionType.ALLOW,
         ResourcePattern(ResourceType.CLUSTER, "kafka-cluster"),  # type: ignore[no-untyped-call]
-    )  # type: ignore[no-untyped-call]
+    )
     with admin(config_of(broker, process)) as client:
         with pytest.raises(KafkaError, match="Authorization"):
             client.create_topics({"mine": {"num_partitions": 1, "replication_factor": 1}})
