@@ -18,6 +18,7 @@ import pytest
 from domain.topics import Topics
 from infra.kafka.access.principals import differences
 from infra.kafka.access.privileges import KAFKA_PROCESSES, principal_of
+from infra.kafka.config import KafkaConfig
 from infra.kafka.tail import TopicTail
 from infra.local.secured.broker import SecuredKafka
 from infra.local.secured.database import SecuredPostgres
@@ -114,7 +115,7 @@ def conversation_of(system: SecuredSystem, customer: SimulatedCustomer) -> str:
 
 
 def test_the_permissions_of_the_processes_are_those_of_the_table(system: SecuredSystem) -> None:
-    found = differences(system.broker.administrator(), TOPICS)
+    found = differences(KafkaConfig(**system.broker.administrator()), TOPICS)
     assert found is not None
     assert not any(found.missing.values())
     assert not any(found.extra.values())
@@ -123,7 +124,9 @@ def test_the_permissions_of_the_processes_are_those_of_the_table(system: Secured
 def test_a_customer_who_is_left_alone_is_handed_to_an_agent_and_programs_read_of_it(system: SecuredSystem) -> None:
     """The main job, with every process under its own users."""
     rosa, story = SimulatedCustomer("Rosa", "390601234567"), Story("main job", datetime.now(UTC))
-    with closing(TopicTail(system.broker.administrator().client_options(), TOPICS.conversations)) as events:
+    with closing(
+        TopicTail(KafkaConfig(**system.broker.administrator()).client_options(), TOPICS.conversations)
+    ) as events:
         chat = story.chat(SHOP, rosa)
         chat.writes("0:05", "Hello")
         story.agent_is("0:01", "anna", "ready")

@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from infra.kafka.config import KafkaConfig
 from infra.local import CACHE_DIR
 from infra.local.kafka import LocalKafka
 from infra.local.secured.certificates import CertificateAuthority
@@ -33,19 +33,19 @@ class SecuredKafka(LocalKafka):
         """The certificate that clients trust."""
         return self._authority.file
 
-    def client(self, user: str, password: str, host: str = HOST) -> KafkaConfig:
-        """Returns the connection of a user."""
-        return KafkaConfig(
-            (f"{host}:{self._port}",),
-            security_protocol="SASL_SSL",
-            sasl_mechanism="SCRAM-SHA-512",
-            sasl_username=user,
-            sasl_password=password,
-            ssl_cafile=str(self._authority.file),
-        )
+    def client(self, user: str, password: str, host: str = HOST) -> dict[str, Any]:
+        """Returns the fields of a KafkaConfig for a user."""
+        return {
+            "bootstrap_servers": (f"{host}:{self._port}",),
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_username": user,
+            "sasl_password": password,
+            "ssl_cafile": str(self._authority.file),
+        }
 
-    def administrator(self) -> KafkaConfig:
-        """Returns the connection of the user who may do everything."""
+    def administrator(self) -> dict[str, Any]:
+        """Returns the fields of a KafkaConfig for the user who may do everything."""
         return self.client(ADMINISTRATOR, self._password)
 
     def settings(self, user: str, password: str) -> dict[str, object]:

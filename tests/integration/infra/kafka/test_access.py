@@ -46,13 +46,17 @@ pytestmark = pytest.mark.skipif(on_docker(), reason="the container's broker has 
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     """A broker whose topics and users were prepared by `witiop topics`."""
     with SecuredKafka(tmp_path_factory.mktemp("secured") / "kafka") as kafka:
-        create_or_repair(kafka.administrator(), TOPICS, TopicSettings(1, 1))
-        assert provide(kafka.administrator(), TOPICS, PASSWORDS)
+        create_or_repair(administrator_of(kafka), TOPICS, TopicSettings(1, 1))
+        assert provide(administrator_of(kafka), TOPICS, PASSWORDS)
         yield kafka
 
 
+def administrator_of(broker: SecuredKafka) -> KafkaConfig:
+    return KafkaConfig(**broker.administrator())
+
+
 def config_of(broker: SecuredKafka, process: str, password: str | None = None, host: str = "localhost") -> KafkaConfig:
-    return broker.client(principal_of(process, TOPICS), password or PASSWORDS[process], host)
+    return KafkaConfig(**broker.client(principal_of(process, TOPICS), password or PASSWORDS[process], host))
 
 
 def options(config: KafkaConfig, **more: Any) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def admin(config: KafkaConfig, **more: Any) -> Any:
 @pytest.fixture(scope="module")
 def filled(broker: SecuredKafka) -> SecuredKafka:
     """Every topic has a record."""
-    producer: Any = KafkaProducer(**options(broker.administrator(), acks="all"))  # type: ignore[no-untyped-call]
+    producer: Any = KafkaProducer(**options(administrator_of(broker), acks="all"))  # type: ignore[no-untyped-call]
     with closing(producer):
         for sent in [producer.send(topic, b"x") for topic in TOPICS.all]:
             sent.get(10)
@@ -162,7 +166,10 @@ def test_no_process_changes_topics_or_who_may_do_what(broker: SecuredKafka, proc
 
 
 def test_a_wrong_password_and_a_user_of_another_installation_are_refused(broker: SecuredKafka) -> None:
-    for config in (config_of(broker, "relay", "a guess"), broker.client("witiop-relay", PASSWORDS["relay"])):
+    for config in (
+        config_of(broker, "relay", "a guess"),
+        KafkaConfig(**broker.client("witiop-relay", PASSWORDS["relay"])),
+    ):
         with pytest.raises(KafkaError):
             KafkaAdminClient(**config.client_options(), **BRIEF)  # type: ignore[no-untyped-call]
 
@@ -179,7 +186,7 @@ def test_a_client_without_tls_is_not_answered(broker: SecuredKafka) -> None:
 
 
 def test_providing_again_changes_nothing_and_takes_back_what_was_granted_by_hand(broker: SecuredKafka) -> None:
-    administrator, relay = broker.administrator(), principal_of("relay", TOPICS)
+    administrator, relay = administrator_of(broker), principal_of("relay", TOPICS)
     assert provide(administrator, TOPICS, {}) == []
     resource = ResourcePattern(ResourceType.TOPIC, "shop.", ACLResourcePatternType.PREFIXED)  # type: ignore[no-untyped-call]
     extra = ACL(f"User:{relay}", "*", ACLOperation.READ, ACLPermissionType.ALLOW, resource)  # type: ignore[no-untyped-call]
@@ -197,7 +204,7 @@ def test_providing_again_changes_nothing_and_takes_back_what_was_granted_by_hand
 
 
 def test_what_an_administrator_denied_stays_denied(broker: SecuredKafka) -> None:
-    administrator, console = broker.administrator(), principal_of("console", TOPICS)
+    administrator, console = administrator_of(broker), principal_of("console", TOPICS)
     resource = ResourcePattern(ResourceType.TOPIC, TOPICS.commands)  # type: ignore[no-untyped-call]
     denied = ACL(f"User:{console}", "*", ACLOperation.WRITE, ACLPermissionType.DENY, resource)  # type: ignore[no-untyped-call]
     with admin(administrator) as client:
@@ -213,13 +220,13 @@ def test_a_new_password_counts_at_once_and_open_connections_go_on(broker: Secure
     producer: Any = KafkaProducer(**options(config_of(broker, "relay"), acks="all"))  # type: ignore[no-untyped-call]
     with closing(producer):
         producer.send(TOPICS.results, b"before").get(10)
-        changed = provide(broker.administrator(), TOPICS, {"relay": "a new one"})
+        changed = provide(administrator_of(broker), TOPICS, {"relay": "a new one"})
         assert [AccessChange(principal_of("relay", TOPICS), "password set")] == changed
         producer.send(TOPICS.results, b"after").get(10)
     with pytest.raises(KafkaError):
         KafkaAdminClient(**config_of(broker, "relay").client_options(), **BRIEF)  # type: ignore[no-untyped-call]
     assert writable(config_of(broker, "relay", "a new one"), [TOPICS.results])
-    provide(broker.administrator(), TOPICS, PASSWORDS)
+    provide(administrator_of(broker), TOPICS, PASSWORDS)
 
 
 def test_a_refused_change_is_told(broker: SecuredKafka) -> None:
@@ -227,10 +234,10 @@ def test_a_refused_change_is_told(broker: SecuredKafka) -> None:
     cluster = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")  # type: ignore[no-untyped-call]
     user = f"User:{principal_of('relay', TOPICS)}"
     looks = ACL(user, "*", ACLOperation.DESCRIBE, ACLPermissionType.ALLOW, cluster)  # type: ignore[no-untyped-call]
-    with admin(broker.administrator()) as client:
+    with admin(administrator_of(broker)) as client:
         client.create_acls([looks])
     with pytest.raises(AccessRefused, match="permissions were not revoked: ClusterAuthorizationFailedError"):
         provide(config_of(broker, "relay"), TOPICS, {})
     with pytest.raises(AccessRefused, match=r"the password of shop\.witiop-relay was not set"):
         provide(config_of(broker, "relay"), TOPICS, {"relay": "mine"})
-    provide(broker.administrator(), TOPICS, {})
+    provide(administrator_of(broker), TOPICS, {})
