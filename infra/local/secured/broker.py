@@ -26,7 +26,7 @@ class SecuredKafka(LocalKafka):
 
     @property
     def bootstrap(self) -> str:
-        return f"{HOST}:{self._port}"
+        return f"{HOST}:{self._node.port}"
 
     @property
     def authority_file(self) -> Path:
@@ -36,7 +36,7 @@ class SecuredKafka(LocalKafka):
     def client(self, user: str, password: str, host: str = HOST) -> dict[str, Any]:
         """Returns the fields of a KafkaConfig for a user."""
         return {
-            "bootstrap_servers": (f"{host}:{self._port}",),
+            "bootstrap_servers": (f"{host}:{self._node.port}",),
             "security_protocol": "SASL_SSL",
             "sasl_mechanism": "SCRAM-SHA-512",
             "sasl_username": user,
@@ -73,9 +73,9 @@ class SecuredKafka(LocalKafka):
         login = "org.apache.kafka.common.security.scram.ScramLoginModule"
         secured = {  # of two lines for one setting, the last one counts
             "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:SSL",
-            "listeners": f"SASL_SSL://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": f"SASL_SSL://{HOST}:{self._port}",
-            "controller.quorum.voters": f"1@{HOST}:{self._controller_port}",
+            "listeners": f"SASL_SSL://{self._node.bootstrap},CONTROLLER://{self._node.controller}",
+            "advertised.listeners": f"SASL_SSL://{self.bootstrap}",
+            "controller.quorum.voters": f"1@{HOST}:{self._node.controller_port}",
             "inter.broker.listener.name": "SASL_SSL",
             "sasl.enabled.mechanisms": "SCRAM-SHA-512",
             "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
