@@ -146,7 +146,7 @@ KEPT: Mapping[str, KeptTable] = {
     ),
     "graph_accounts": KeptTable(
         "about our accounts at Meta, their numbers and templates",
-        "account_id failed_at failure subscribed synchronised_at",
+        "account_id apps clock_ahead failed_at failure subscribed synchronised_at",
     ),
     "graph_numbers": KeptTable(
         "about our accounts at Meta, their numbers and templates",
@@ -223,9 +223,17 @@ KEPT: Mapping[str, KeptTable] = {
             "page_rows password provider shown_name signed_in_at skillsets subject time_zone"
         ),
     ),
+    "sightings": KeptTable(
+        "where processes are; no content",
+        "at kind name",
+    ),
     "skillsets": KeptTable(
         "what the company says of itself: no customer's words are in it",
         "id name words",
+    ),
+    "stat_agent_hours": KeptTable(
+        "sums that name nobody",
+        "agent_id day paused_s ready_s",
     ),
     "stat_agents": KeptTable(
         "sums that name nobody",
@@ -234,6 +242,10 @@ KEPT: Mapping[str, KeptTable] = {
     "stat_hours": KeptTable(
         "sums that name nobody",
         f"day dismissed lost open opened phone_number_id reason rescued touched unmanaged {_HOURS}",
+    ),
+    "stat_presence_look": KeptTable(
+        "where processes are; no content",
+        "at",
     ),
     "stat_rules": KeptTable(
         "sums that name nobody",
