@@ -38,7 +38,7 @@ function startDialog(box) {
   });
   box.addEventListener("close", () => {
     const shown = byId("dialog").querySelector("[data-closed]");
-    if (shown) fetch(shown.dataset.closed);  // others need not wait until it is forgotten
+    if (shown) sayClosed(shown.dataset.closed, box);
     byId("dialog").replaceChildren();
     document.body.append(byId("notices"));
     if (opener?.isConnected) opener.focus();
@@ -49,6 +49,12 @@ function startDialog(box) {
     event.preventDefault();
     box.close();
   });
+}
+
+// Others need not wait until the dialog is forgotten. Said again, in case a look of the dialog was under way.
+function sayClosed(address, box) {
+  fetch(address).catch(() => {});
+  setTimeout(() => { if (!box.open) fetch(address).catch(() => {}); }, 1000);
 }
 
 function startPanel(reconnect) {

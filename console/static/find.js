@@ -6,7 +6,7 @@ export function startFind({ seek }) {
 
   // The places of the messages that were found, in reading order.
   const found = () => byId("found")?.querySelector("[data-messages]")?.dataset.messages.trim().split(" ") ?? [];
-  const elementOf = (place) => byId(`message-${withHyphens(place.split("-").at(-1))}`);
+  const elementOf = (place) => messageOf(withHyphens(place.split("-").at(-1)));
 
   async function go(to) {
     const places = found();
@@ -52,7 +52,7 @@ export function startFind({ seek }) {
     const at = byId("chat").dataset.at, places = found();
     delete byId("chat").dataset.at;
     if (!places.length) showNone();
-    go(at ? places.findIndex((place) => elementOf(place)?.id === at) : places.length - 1);
+    go(at ? places.findIndex((place) => elementOf(place)?.dataset.message === at) : places.length - 1);
   });
   document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
     if (target?.id === "newest" && found()[here]) elementOf(found()[here])?.classList.add("match");
@@ -62,9 +62,12 @@ export function startFind({ seek }) {
 
 // The message at which the conversation was opened.
 function showFirst() {
-  const message = byId(byId("chat")?.dataset.at);
+  const message = messageOf(byId("chat")?.dataset.at);
   if (message) show(message);
 }
+
+// No ids, by which htmx would look for each message of before whenever it replaces them.
+const messageOf = (id) => document.querySelector(`#chat [data-message="${id}"]`);
 
 const showNone = () => all("#chat .match").forEach((each) => each.classList.remove("match"));
 

@@ -62,8 +62,8 @@ def test_a_conversation_opens_at_a_message_with_what_lies_around_it(console: Con
     (place,) = places(boss.get(f"/conversations/{row}/find?q=brakes", "found").text)
     message = UUID(place.rpartition("-")[2])
     page = boss.get(f"/unmanaged?open={row}&message={message}&q=brakes", "panel").text
-    assert f'data-at="message-{message}"' in page
-    assert f'id="message-{message}"' in page
+    assert f'data-at="{message}"' in page
+    assert f'data-message="{message}"' in page
     assert 200 == len(shown(page))
     assert re.search(r'id="find-text" name="q" value="brakes"', page)
     assert "&amp;message=" not in page  # no other address opens it there again
