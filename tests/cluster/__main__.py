@@ -94,11 +94,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--tries", type=int, help="at most so many of each story")
     parser.add_argument("--rate", type=float, default=RATE, help="updates a second (default %(default)s)")
-    parser.add_argument("--only", help="the stories whose name contains this")
+    parser.add_argument("--only", action="append", help="the stories whose name contains this; may be repeated")
     parser.add_argument("--data", type=Path, help="a directory that is kept, with all logs")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that networks and servers are removed
-    stories = [story for story in STORIES if (options.only or "") in story.name]
+    stories = [story for story in STORIES if any(part in story.name for part in options.only or [""])]
     with ExitStack() as stack:
         networks = None
         if available():

@@ -38,7 +38,7 @@ WEBHOOKS = ("webhook-1", "webhook-2")
 OTHERS = ("commands", "relay", "timer", "routing", "rules", "alarms", "analytics", "campaigns", "retention", "console")
 DETECTION_SECONDS = 0.5
 """Until somebody notices that a primary has died: as `witiop dev`."""
-_HEAL_SECONDS = 90.0
+_HEAL_SECONDS = 180.0
 
 
 class Site:

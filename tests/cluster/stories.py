@@ -21,7 +21,7 @@ def a_broker_is_killed(site: Site, trial: Trial, number: int) -> Iterator[None]:
     trial.begins()
     site.kill_broker(victim)
     yield
-    site.broker(victim).start()
+    site.broker(victim).launch()
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def the_controller_is_killed(site: Site, trial: Trial, number: int) -> Iterator[
     trial.begins()
     site.kill_broker(victim)
     yield
-    site.broker(victim).start()
+    site.broker(victim).launch()
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def two_of_three_brokers_are_gone(site: Site, trial: Trial, number: int) -> Iter
     site.broker(first).launch()
     trial.begins()
     yield
-    site.broker(second).start()
+    site.broker(second).launch()
 
 
 @contextmanager
