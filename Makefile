@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers dev test test-cluster test-upgrade check format contract words pictures bench mutants kills fuzz test-security lock
+.PHONY: help install servers dev test test-cluster test-containers test-upgrade check format contract words pictures bench mutants kills fuzz test-security lock
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -32,6 +32,9 @@ test: install ## run all tests (with real Kafka and PostgreSQL)
 
 test-cluster: install ## kill, freeze, cut off and restart each part of a cluster under load, many times (one to two hours; less: ARGS='--tries 2')
 	@$(BIN)/python -m tests.cluster $(ARGS)
+
+test-containers: servers ## build the image and run docker-compose.yml on a Docker engine, or say why not (about 15 minutes)
+	@$(BIN)/python -m pytest -q -rs tests/containers
 
 check: $(STAMP) ## check format, lint, types, imports and dependencies
 	$(BIN)/ruff format --check .

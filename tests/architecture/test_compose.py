@@ -1,7 +1,9 @@
-"""docker-compose.yml and Dockerfile match the code. These checks need no Docker engine."""
+"""docker-compose.yml and Dockerfile match the code. These checks need no Docker engine; tests/containers has those that
+do."""
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ import yaml
 from infra.postgres.roles import ROLE_PROCESSES
 from tests.support.paths import ROOT
 from tests.support.servers import KAFKA_IMAGE, POSTGRES_IMAGE
+from webhook.app import MAX_BODY_BYTES
 from witiop.cli.main import witiop
 from witiop.dev.processes import PROCESSES as DEV_PROCESSES
 from witiop.dev.processes import SECRETS
@@ -25,7 +28,9 @@ WITH_FILES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.secrets.yml"
 """The same services with their secrets in files."""
 TOOL = "witiop"
 """The service that runs the command line, which is started by hand."""
-OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "witiop-unmanaged"}
+PROXY = "caddy"
+"""The service with TLS, which is started on request."""
 REFERENCE = re.compile(r"\$\{(\w+)(:[?-])?")
 
 
@@ -162,7 +167,9 @@ def test_the_example_has_every_variable_that_is_used() -> None:
 def test_only_the_webhooks_and_the_console_can_be_reached_from_outside() -> None:
     """Kafka, PostgreSQL and the monitors are internal; the processes that connect to others are not."""
     published = {name for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"webhook", "console"}
+    assert published == {"webhook", "console", PROXY}
+    assert ["tls"] == SERVICES[PROXY]["profiles"]
+    assert ["outside"] == SERVICES[PROXY]["networks"]
     outside = {name for name, service in SERVICES.items() if service["networks"] != ["inside"]}
     assert outside == {*published, "mails", "media", "sender", "alarms", "retention", TOOL}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
@@ -170,7 +177,30 @@ def test_only_the_webhooks_and_the_console_can_be_reached_from_outside() -> None
 
 def test_the_servers_are_those_of_the_tests() -> None:
     """Tests in containers use the same versions."""
-    assert (SERVICES["kafka"]["image"], SERVICES["postgres"]["image"]) == (KAFKA_IMAGE, POSTGRES_IMAGE)
+    assert f"${{KAFKA_IMAGE:-{KAFKA_IMAGE}}}" == SERVICES["kafka"]["image"]
+    assert f"${{POSTGRES_IMAGE:-{POSTGRES_IMAGE}}}" == SERVICES["postgres"]["image"]
+
+
+def test_a_new_database_sorts_as_in_the_tests() -> None:
+    """An update of the image's C library then changes no order, and so breaks no index."""
+    assert "--locale-provider=builtin --locale=C.UTF-8" in _variables(SERVICES["postgres"])["POSTGRES_INITDB_ARGS"]
+
+
+@pytest.mark.parametrize("dockerfile", [ROOT / "Dockerfile", ROOT / "deploy" / "caddy" / "Dockerfile"])
+def test_every_image_can_be_named_by_its_digest(dockerfile: Path) -> None:
+    """The tags of the Dockerfile are those of docker-compose.yml."""
+    (variable_, tag) = re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", dockerfile.read_text(), re.MULTILINE)[0]
+    assert {f"${{{variable_}}}"} <= set(re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE))
+    built = [service["build"] for service in SERVICES.values() if "build" in service]
+    here = [each for each in built if (ROOT / each["context"] / "Dockerfile") == dockerfile]
+    assert here
+    assert [each["args"] for each in here if each["args"] != {variable_: f"${{{variable_}:-{tag}}}"}] == []
+
+
+def test_the_proxy_accepts_the_largest_bodies_of_meta() -> None:
+    """Meta repeats for days what is refused."""
+    (mib,) = re.findall(r"max_size (\d+)MiB", (ROOT / "deploy" / "caddy" / "Caddyfile").read_text())
+    assert int(mib) * 1024 * 1024 > MAX_BODY_BYTES
 
 
 def test_every_network_volume_and_dependency_is_declared() -> None:
@@ -198,7 +228,7 @@ def test_the_image_has_every_package_and_nothing_else() -> None:
 def test_the_image_does_not_run_as_root_and_installs_locked_packages_only() -> None:
     """Every pip install checks hashes or uses no index."""
     assert DOCKERFILE.split("USER ")[1].startswith("10001:10001")
-    installs = re.findall(r"pip install .*", DOCKERFILE)
+    installs = re.findall(r"pip (?:--python \S+ )?install .*", DOCKERFILE)
     assert len(installs) == 3
     assert [line for line in installs if "--require-hashes" not in line and "--no-index" not in line] == []
 
