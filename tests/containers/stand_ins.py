@@ -17,6 +17,7 @@ from tests.support.servers import KAFKA_IMAGE, POSTGRES_IMAGE
 
 LABEL = "witiop.stand-in"
 _BASE = "witiop-stand-in-debian"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RECIPES = Path(__file__).with_name("images")
 _BUILD_SECONDS = 600
 
@@ -48,7 +49,7 @@ def provide(docker: Docker, debian: Debian) -> None:
     except PackagesMissing as reason:
         names = " and ".join(missing.values())
         raise NoEngine(f"{names} cannot be pulled, and stand-ins cannot be made: {reason}") from reason
-    docker("import", base, _BASE, seconds=_BUILD_SECONDS)
+    docker("import", "--change", f"ENV PATH={_PATH}", base, _BASE, seconds=_BUILD_SECONDS)
     for recipe, name in missing.items():
         say(f"making a stand-in for {name}")
         with TemporaryDirectory(prefix="witiop-image-") as made:
