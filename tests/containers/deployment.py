@@ -166,7 +166,7 @@ class Deployment:
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self.database() as connection:
-            return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]  # literals of the tests
+            return connection.execute(statement, values).fetchall()
 
     def open(self) -> None:
         """Applies the bike shop's directory, without rules that would act by themselves, and makes an administrator,

@@ -15,7 +15,6 @@ from infra.local.guard import Guard
 from tests.containers.packages import Debian, PackagesMissing
 
 _START_SECONDS = 60.0
-_STOP_SECONDS = 60.0
 
 
 class NoEngine(Exception):
@@ -86,15 +85,11 @@ def _started(guard: Guard, directory: Path) -> Docker:
     """Starts an engine whose data is in the directory."""
     address = f"unix://{directory}/docker.sock"
     log = directory / "log"
-    options = ["--data-root", directory / "data", "--exec-root", directory / "run", "--pidfile", directory / "pid"]
+    places = {"--data-root": "data", "--exec-root": "run", "--pidfile": "pid"}
+    options = [f"{option}={directory / name}" for option, name in places.items()]
     with log.open("wb") as output:
-        # Its proxies and shims need its own environment, not that of the tests.
-        process = guard.spawn(
-            ["dockerd", *options, "--host", address, "--log-level", "warn"],
-            env=dict(os.environ),
-            cwd=directory,
-            output=output,
-        )
+        argv = ["dockerd", *options, f"--host={address}", "--log-level=warn"]
+        process = guard.spawn(argv, cwd=directory, output=output)
     docker = Docker({**os.environ, "DOCKER_HOST": address}, is_ours=True)
     until = time.monotonic() + _START_SECONDS
     while not docker.answers("info"):

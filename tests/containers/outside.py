@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from infra.local.ports import LOOPBACK, free_port
@@ -28,7 +29,8 @@ class Outside:
 @contextmanager
 def outside(docker: Docker, directory: Path, webhook_url: str, app_secret: str) -> Iterator[Outside]:
     """Runs the stand-ins. `webhook_url`: where that of Meta reports to."""
-    bridge = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+    subnet = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}").strip()
+    bridge = str(next(ip_network(subnet).hosts()))
     numbers = [(each.phone_number_id, each.display, each.account_id) for each in NUMBERS]
     with (
         LocalSes(directory / "ses") as ses,
@@ -60,7 +62,9 @@ def _reachable(host: str, port: int) -> Iterator[int]:
     """Passes connections to a port of `host` on to a port of the loopback address. Yields the former."""
     published = free_port()
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(asyncio.start_server(lambda *ends: _pass_on(*ends, port), host, published))
+    loop.run_until_complete(
+        asyncio.start_server(lambda reader, writer: _pass_on(reader, writer, port), host, published)
+    )
     thread = threading.Thread(target=loop.run_forever, name=f"port {published}")
     thread.start()
     try:

@@ -4,6 +4,7 @@ that the stand-ins for published images are made of."""
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -104,7 +105,7 @@ def _unpacked(root: Path, package: str) -> Path:
     return root / inside
 
 
-def _run(command: list[str | Path] | list[str]) -> None:
+def _run(command: Sequence[str | Path]) -> None:
     """Runs a command. Raises PackagesMissing."""
     try:
         ended = subprocess.run(
