@@ -27,7 +27,7 @@ HOST = "localhost"
 OWNER, PASSWORD = "paolo", "correct horse battery staple"
 ONCE = ("migrate", "topics")
 """Services that end when they are done."""
-_READY_SECONDS = 240.0
+_READY_SECONDS = 600.0
 _MONITOR_PORT = 9464
 _EMPTY = re.compile(r"^(\w+)=$", re.MULTILINE)
 
