@@ -1,6 +1,7 @@
 """Opens a directory file. What it says is read by `domain.directory_file.reader`."""
 
 import stat
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from domain.directory import Directory
 from domain.directory_file.reader import InvalidDirectory, parse_directory
 
+STANDARD_INPUT = Path("-")
+"""In place of a file: for a container, which sees no file of its machine."""
 _MAX_BYTES = 8 * 1024 * 1024
 """Ten thousand numbers and users with everything need a quarter of it."""
 
@@ -33,7 +36,8 @@ class DirectoryFileError(Exception):
 
 
 def read_directory(file: Path) -> Directory:
-    """Returns the directory that the file describes. Raises DirectoryFileError if the file is invalid."""
+    """Returns the directory that the file describes; with STANDARD_INPUT reads until its end. Raises DirectoryFileError
+    if the file is invalid."""
     try:
         return parse_directory(_text(file))
     except InvalidDirectory as error:
@@ -43,13 +47,13 @@ def read_directory(file: Path) -> Directory:
 
 def _text(file: Path) -> str:
     try:
+        if file == STANDARD_INPUT:
+            return _limited(file, sys.stdin.buffer.read(_MAX_BYTES + 1)).decode("utf-8-sig")
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
             raise DirectoryFileError([FileProblem(file, None, "not a file; check the path")])
-        if status.st_size > _MAX_BYTES:
-            larger = f"larger than {_MAX_BYTES >> 20} MiB, which no directory needs; check the path"
-            raise DirectoryFileError([FileProblem(file, None, larger)])
-        return file.read_bytes().decode("utf-8-sig")
+        with file.open("rb") as opened:
+            return _limited(file, opened.read(_MAX_BYTES + 1)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DirectoryFileError([FileProblem(file, line, "not UTF-8; save the file as UTF-8")]) from None
@@ -57,3 +61,11 @@ def _text(file: Path) -> str:
         raise DirectoryFileError(
             [FileProblem(file, None, f"cannot be read ({error.strerror}); check the path")]
         ) from None
+
+
+def _limited(file: Path, content: bytes) -> bytes:
+    """Returns the content. Raises DirectoryFileError if it is too large."""
+    if len(content) > _MAX_BYTES:
+        larger = f"larger than {_MAX_BYTES >> 20} MiB, which no directory needs; check the path"
+        raise DirectoryFileError([FileProblem(file, None, larger)])
+    return content

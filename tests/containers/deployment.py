@@ -180,7 +180,7 @@ class Deployment:
         through standard input as docs/containers.md says."""
         text = bike_shop.DIRECTORY_FILE.read_text()
         shop = text[: text.index("[[rule]]")]
-        self.witiop("directory", "apply", "/dev/stdin", "--as", OWNER, stdin=shop.encode())
+        self.witiop("directory", "apply", "-", "--as", OWNER, stdin=shop.encode())
         self.witiop("users", "create", OWNER, "--password-stdin", stdin=f"{PASSWORD}\n".encode())
 
     @cached_property

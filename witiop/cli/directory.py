@@ -51,14 +51,14 @@ def _note(_ctx: click.Context, _option: click.Parameter, given: str) -> str:
 
 
 @directory.command("apply")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
 @click.option("--expected-version", type=click.IntRange(0), help="Only if the directory still has this version.")
 @_change_options
 @click.pass_obj
 def apply_(
     installation: "Installation", file: Path, expected_version: int | None, note: str, author: str, as_json: bool
 ) -> None:
-    """Replace the directory with FILE.
+    """Replace the directory with FILE, or with standard input if FILE is "-".
 
     Entries that are not in FILE are removed. Applies all changes or none. Conversations of a removed user or skillset
     become unmanaged again, unless an agent has accepted them. What the directory is then is kept as a version.

@@ -1,6 +1,7 @@
 """A directory file is read, and every problem of an invalid one is named."""
 
 import os
+import sys
 from datetime import time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from domain.directory import Directory, Number, Opening, Skillset, User
 from domain.directory_file.toml_lines import key_lines
 from domain.rules.rule import RuleCondition, RuleMail, RuleTransfer
-from witiop.directory_file import DirectoryFileError, read_directory
+from witiop.directory_file import STANDARD_INPUT, DirectoryFileError, read_directory
 
 COMPANY = """\
 # The company of the documentation.
@@ -345,6 +346,18 @@ def test_what_is_no_file_of_reasonable_size_is_refused_and_not_read(file: Path) 
         written.truncate(100 * 1024 * 1024)
     with pytest.raises(DirectoryFileError, match="larger than 8 MiB"):
         read_directory(large)
+
+
+def test_a_directory_may_come_through_standard_input(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container sees no file of its machine. Nobody has to send an end before it is too much."""
+    file.write_text(COMPANY)
+    with file.open() as written:
+        monkeypatch.setattr(sys, "stdin", written)
+        assert read_directory(file) == read_directory(STANDARD_INPUT)
+    with Path("/dev/zero").open() as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        with pytest.raises(DirectoryFileError, match="larger than 8 MiB"):
+            read_directory(STANDARD_INPUT)
 
 
 def test_synonyms_are_other_words_for_a_choice(file: Path) -> None:
