@@ -5,7 +5,8 @@ import re
 import secrets
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -75,6 +76,7 @@ class Deployment:
             "CONSOLE_PUBLISHED": f"{LOOPBACK}:{self.console_port}",
             "WITIOP_CONSOLE_URL": self.url,
             "WITIOP_CONSOLE_PROXIES": "1",
+            "WITIOP_WEBHOOK_PROXIES": "1",
             "WITIOP_WHATSAPP_APP_SECRETS": self.app_secret,
             **variables,
         }
@@ -189,12 +191,13 @@ class Deployment:
         root = "/var/lib/caddy/caddy/pki/authorities/local/root.crt"
         return ssl.create_default_context(cadata=self.compose("exec", "--no-TTY", "caddy", "cat", root))
 
-    def browser(self) -> httpx.Client:
-        """Returns a client that has signed in to the console, over TLS."""
-        client = httpx.Client(base_url=self.url, verify=self.authority, follow_redirects=True, timeout=20)
-        fields = {"name": OWNER, "password": PASSWORD, "csrf": field(client.get("/").text, "csrf")}
-        assert "Unmanaged conversations" in client.post("/sign-in", data=fields).text
-        return client
+    @contextmanager
+    def browser(self) -> Iterator[httpx.Client]:
+        """A client that has signed in to the console, over TLS."""
+        with httpx.Client(base_url=self.url, verify=self.authority, follow_redirects=True, timeout=20) as client:
+            fields = {"name": OWNER, "password": PASSWORD, "csrf": field(client.get("/").text, "csrf")}
+            assert "Unmanaged conversations" in client.post("/sign-in", data=fields).text
+            yield client
 
     def conversation_of(self, phone: str) -> str:
         """Returns the id of a customer's conversation, when there is one."""

@@ -134,4 +134,5 @@ def test_what_is_stored_survives_down_and_up(deployment: Deployment) -> None:
     assert before == deployment.query(asked)
     assert certificate == deployment.compose("exec", "--no-TTY", "caddy", "find", "/var/lib/caddy", "-name", "root.crt")
     assert [(0,)] == deployment.query("select count(*) from consumer_offsets where lost > 0")
-    deployment.browser().close()
+    with deployment.browser() as browser:
+        assert 200 == browser.get("/unmanaged").status_code

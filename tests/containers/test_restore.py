@@ -44,7 +44,8 @@ def test_after_the_loss_of_the_database_a_backup_and_kafka_bring_everything_back
     assert deployment.witiop_json("restore", "confirm", "--all", "--as", "paolo")["confirmed"]
     deployment.wait_well()
     assert 1 == _mails(world)
-    deployment.browser().close()
+    with deployment.browser() as browser:
+        assert 200 == browser.get("/unmanaged").status_code
 
 
 def _mails(world: Outside) -> int:
