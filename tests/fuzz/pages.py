@@ -31,7 +31,7 @@ VALUES: Sequence[str] = (
     "x" * 5000,
     "\u202eabc",
     "a\x00b",
-    "\ud83e\udd9c",
+    "\U0001f99c",
     "active",
     "all",
     "urgent",
