@@ -4,7 +4,9 @@ Bodies are signed, so that they are read. Every answer is one that the document 
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,8 +34,8 @@ def fuzz(seconds: float, seed: int) -> list[str]:
     """Sends requests for so long. Returns what was found, one line each."""
     schemathesis: Any = import_module("schemathesis")  # installed by `make fuzz` only
     schema = schemathesis.openapi.from_dict(http.openapi())
-    checks = import_module("schemathesis.specs.openapi.checks")
-    found, asked = {}, Counter[tuple[str, int]]()
+    asked: Counter[tuple[str, int]] = Counter()
+    found: dict[tuple[str, str], str] = {}
     with TemporaryDirectory(prefix="witiop-fuzz-") as directory, kafka_bootstrap(Path(directory) / "kafka") as kafka:
         topics = new_topics(kafka)
         with webhook_process(kafka, topics, Path(directory)) as webhook:
@@ -47,36 +49,54 @@ def fuzz(seconds: float, seed: int) -> list[str]:
                 until = time.monotonic() + seconds / len(operations)
                 operation = schema[path][method.upper()]
 
-                @seeded(seed)
-                @settings(
-                    max_examples=_EXAMPLES,
-                    deadline=None,
-                    database=None,
-                    phases=[Phase.generate],
-                    suppress_health_check=list(HealthCheck),
-                )
-                @given(case=operation.as_strategy())
-                def ask(case: Any, path: str = path, until: float = until) -> None:
-                    if time.monotonic() > until:
-                        raise _Over
-                    answer = _send(webhook, case, path)
-                    asked[path, answer.status_code] += 1
-                    if answer.status_code == 503 and path.startswith("/webhooks"):
-                        return  # the broker of this machine is slower than the requests
-                    try:
-                        case.validate_response(
-                            _as_requests(answer),
-                            checks=[checks.status_code_conformance, checks.content_type_conformance],
-                        )
-                    except Exception as error:  # a group of failures
-                        found[path, str(answer.status_code)] = f"{path}: {answer.status_code}: {_first_line(error)}"
-
+                attempt = partial(_attempt, webhook, path, until, asked, found)
                 with suppress(_Over):
-                    ask()
+                    _many(operation.as_strategy(), seed, attempt)()
             failures = [line for line in webhook.worker.log_text().splitlines() if "webhook.failed" in line]
             found |= {("log", line): line for line in failures}
     print(f"api: {asked.total()} requests: {dict(sorted(asked.items()))}")
     return sorted(found.values())
+
+
+def _many(cases: Any, seed: int, attempt: Callable[[Any], None]) -> Callable[[], None]:
+    """Returns what makes an attempt with each case that is drawn."""
+
+    @seeded(seed)
+    @settings(
+        max_examples=_EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases)
+    def ask(case: Any) -> None:
+        attempt(case)
+
+    return ask
+
+
+def _attempt(
+    webhook: WebhookProcess,
+    path: str,
+    until: float,
+    asked: Counter[tuple[str, int]],
+    found: dict[tuple[str, str], str],
+    case: Any,
+) -> None:
+    if time.monotonic() > until:
+        raise _Over
+    checks = import_module("schemathesis.specs.openapi.checks")
+    answer = _send(webhook, case, path)
+    asked[path, answer.status_code] += 1
+    if answer.status_code == 503 and path.startswith("/webhooks"):
+        return  # the broker of this machine is slower than the requests
+    try:
+        case.validate_response(
+            _as_requests(answer), checks=[checks.status_code_conformance, checks.content_type_conformance]
+        )
+    except Exception as error:  # a group of failures
+        found[path, str(answer.status_code)] = f"{path}: {answer.status_code}: {_first_line(error)}"
 
 
 def _send(webhook: WebhookProcess, case: Any, path: str) -> httpx.Response:

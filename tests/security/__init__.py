@@ -1,1 +1,1 @@
-"""Tests of `make test-security`. `make test` leaves them out: pytest does not find files with such names."""
+"""Tests of `make test-security`. `make test` leaves them out: pytest does not find files of such names."""

@@ -46,6 +46,9 @@ SETTINGS: dict[str, object] = {
     "ses_secret_access_key": "secret",
 }
 
+pytestmark = pytest.mark.timeout(900)
+"""The first test waits for two servers and fifteen processes."""
+
 
 class SecuredSystem(System):
     """An installation on secured servers: each process has a user of its own at the broker, and the command line is the
