@@ -93,9 +93,9 @@ def _attempt(
         return  # the broker of this machine is slower than the requests
     try:
         case.validate_response(
-            _as_requests(answer), checks=[checks.status_code_conformance, checks.content_type_conformance]
+            _as_response(answer), checks=[checks.status_code_conformance, checks.content_type_conformance]
         )
-    except Exception as error:  # a group of failures
+    except BaseExceptionGroup as error:
         found[path, str(answer.status_code)] = f"{path}: {answer.status_code}: {_first_line(error)}"
 
 
@@ -121,18 +121,15 @@ def _send(webhook: WebhookProcess, case: Any, path: str) -> httpx.Response:
     return webhook.http.request(str(prepared.method), str(prepared.url), content=content, headers=headers)
 
 
-def _as_requests(answer: httpx.Response) -> Any:
+def _as_response(answer: httpx.Response) -> Any:
     """The answer as the library's checks expect it."""
     import requests
 
-    response = requests.Response()
-    response.status_code = answer.status_code
-    response.headers.update(answer.headers)
-    response._content = answer.content
-    response.request = requests.Request(answer.request.method, str(answer.request.url)).prepare()
-    return response
+    made: Any = import_module("schemathesis.core.transport").Response
+    headers = {name: answer.headers.get_list(name) for name in answer.headers}
+    request = requests.Request(answer.request.method, str(answer.request.url)).prepare()
+    return made(answer.status_code, headers, answer.content, request, 0.0, False)
 
 
-def _first_line(error: Exception) -> str:
-    causes = getattr(error, "exceptions", [error])
-    return json.dumps(str(causes[0]).splitlines()[0] if str(causes[0]) else type(causes[0]).__name__)
+def _first_line(error: BaseExceptionGroup[BaseException]) -> str:
+    return json.dumps((str(error.exceptions[0]).splitlines() or [type(error.exceptions[0]).__name__])[0])
