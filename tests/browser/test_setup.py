@@ -173,7 +173,7 @@ def test_the_page_is_italian_for_who_reads_italian(
     with watched(context) as page:
         page.goto("/setup")
         expect(page.get_by_role("heading", level=1)).to_have_text("Configurazione")
-        is_now(page, "sending", "Spento")
+        expect(step(page, "sending").locator(".step-state")).to_have_text("Spento")
         assert_accessible(page)
         page.set_viewport_size(PHONE)
         assert [] == cut_off(page)
