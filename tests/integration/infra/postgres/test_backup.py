@@ -18,6 +18,7 @@ from infra.postgres.backup.load import DatabaseNotEmpty, restore
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from infra.postgres.messaging.restores import is_open
 from infra.postgres.migrations import SchemaIsNewer, versions
+from infra.postgres.retention.months import next_month_step
 from tests.support.command_line import call
 from tests.support.databases import Databases
 from tests.support.stories import DIRECTORY
@@ -67,6 +68,25 @@ def test_a_restored_database_has_every_row_and_goes_on_counting_where_the_other_
         Outbox(connection).add([OutboxRecord("t", "k", {}, b"")])
         assert [(1,), (3,), (4,)] == connection.execute("select id from outbox order by id").fetchall()
         assert is_open(connection), "what was waiting is held, whatever Kafka knows"
+
+
+def test_months_that_were_divided_later_are_divided_again(filled: str, empty: str, tmp_path: Path) -> None:
+    with psycopg.connect(filled, autocommit=True) as connection:
+        for parent in ("entries", "history"):
+            while next_month_step(connection, parent, 2) is not None:
+                pass
+    assert len(partitions(filled)) > 4
+    back_up(filled, tmp_path / "b")
+    restore(empty, BackupReader(tmp_path / "b"))
+    assert (partitions(filled), contents(filled)) == (partitions(empty), contents(empty))
+
+
+def partitions(dsn: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(
+            "select relname, pg_get_expr(relpartbound, oid) from pg_class where relispartition and relkind = 'r' "
+            "order by relname"
+        ).fetchall()
 
 
 def test_the_file_is_for_its_owner_alone_and_is_there_only_when_it_is_whole(filled: str, tmp_path: Path) -> None:
