@@ -154,7 +154,7 @@ def post(system: System, update: WebhookPost) -> None:
 
 
 def written_by(customer: SimulatedCustomer, ago: str) -> WebhookPost:
-    story = Story(customer.wa_id, datetime.now(UTC))
+    story = Story(str(customer.wa_id), datetime.now(UTC))
     story.chat(LINES[0], customer).writes(ago, TEXT)
     (only,) = story.posts
     return only.post
