@@ -19,7 +19,7 @@ awk '$5 !~ "^/(proc|sys|dev)(/|$)" {split($6, options, ","); print "mount", $5, 
 """
 WRITABLE = {
     "kafka": {"/tmp", "/opt/kafka/config", "/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"},
-    "postgres": {"/tmp", "/var/run/postgresql", "/var/lib/postgresql"},
+    "postgres": {"/tmp", "/run/postgresql", "/var/lib/postgresql"},
     "caddy": {"/tmp", "/var/lib/caddy"},
 }
 """What is written by whom; all of ours write to /tmp only."""

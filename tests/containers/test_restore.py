@@ -27,7 +27,9 @@ def test_after_the_loss_of_the_database_a_backup_and_kafka_bring_everything_back
     before = written(deployment, "Gina", "393005558001")
     dump = deployment.raw("exec", "--no-TTY", "postgres", "pg_dump", "--username=witiop", "--format=custom", "witiop")
     after = written(deployment, "Hugo", "393005558002")
-    mail = deployment.witiop_json("email", after, "--to", "you@example.com", "--subject", "Hugo once", "--as", "paolo")
+    mail = deployment.witiop_json(
+        "email", after, "--to", "you@example.com", "--subject", "Hugo once", "--body", "b", "--as", "paolo"
+    )
     assert "applied" == mail["outcome"]
     wait_until(lambda: _mails(world) == 1, step=0.5)
 

@@ -4,12 +4,14 @@ import re
 from html import unescape
 
 import httpx
+import pytest
 
 from infra.local.simulator.bike_shop import SHOP
 from infra.local.simulator.bodies import SimulatedCustomer
 from infra.local.simulator.chat import Story
 from infra.process.clock import utc_now
 from tests.containers.deployment import Deployment
+from tests.containers.engine import DockerFailed
 from tests.containers.outside import Outside
 from tests.support.console import hidden
 from tests.support.waiting import wait_until
@@ -76,5 +78,10 @@ def test_an_answer_reaches_the_customer_and_its_statuses_come_back(deployment: D
     assert ["Yes, from nine"] == [body["text"]["body"] for body in posted if body["to"].endswith("5557004")]
 
 
-def test_the_doctor_finds_nothing_in_an_installation_that_follows_the_example(deployment: Deployment) -> None:
-    assert "no problems found" in deployment.witiop("doctor")
+def test_the_doctor_sees_how_far_the_installation_is(deployment: Deployment) -> None:
+    """It asks Meta and Amazon from its container, and says what is done and what is left."""
+    written(deployment, SimulatedCustomer("Flora", "393005557005"), "Hello")
+    with pytest.raises(DockerFailed) as said:  # it ends with 1 as long as something is left to do
+        deployment.witiop("doctor")
+    for done in ("Signed by your app", "App subscribed to the account", "Templates and numbers of Meta", "Sending"):
+        assert f"[done] {done}" in str(said.value)
