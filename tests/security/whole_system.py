@@ -145,7 +145,7 @@ def test_a_customer_who_is_left_alone_is_handed_to_an_agent_and_programs_read_of
 
         def published() -> bool:
             kinds.extend(record.headers["ce_type"] for record in events.poll(0.5))
-            return {"witiop.conversation.unmanaged.v1", "witiop.conversation.assigned.v1"} <= set(kinds)
+            return {"witiop.conversation.became_unmanaged.v1", "witiop.conversation.assigned.v1"} <= set(kinds)
 
         wait_until(published)
 
