@@ -73,8 +73,10 @@ def test_a_mail_that_a_rule_asked_for_is_listed_with_its_state(room: RuleRoom) -
     room.write_rules(Rule("mail", "Mail", on=True, mail=RuleMail(("night@example.com",))))
     room.office.customer_writes()
     room.run()
-    (listed,) = listing.act_page(room.office.connection, 10).acts
-    assert (listed.sent, listed.is_held) == ("requested", False)
+    for held_until, is_held in (("infinity", True), ("epoch", False)):
+        room.office.connection.execute("update mails set held_until = %s", [held_until])
+        (listed,) = listing.act_page(room.office.connection, 10).acts
+        assert (listed.sent, listed.is_held) == ("requested", is_held)
 
 
 def test_stopping_all_rules_calls_somebody_until_they_act_again_and_is_audited(room: RuleRoom) -> None:

@@ -89,7 +89,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     assert ended.code == 2
     assert (
         "'mailer' is not one of webhook, conversations, commands, routing, mails, sender, media, campaigns, "
-        "analytics, alarms, rules, timer, relay, console" in ended.err
+        "analytics, alarms, rules, retention, timer, relay, console" in ended.err
     )
 
 
