@@ -25,9 +25,11 @@ def violations(page: Page, rules: dict[str, Any]) -> list[str]:
 
 def assert_accessible(page: Page) -> None:
     """Runs all rules in light mode; in dark mode those about colours, because nothing else differs."""
-    assert [] == violations(page, RULES)
+    found = violations(page, RULES)
+    assert [] == found, found
     page.emulate_media(color_scheme="dark")
-    assert [] == violations(page, OF_COLOURS)
+    found = violations(page, OF_COLOURS)
+    assert [] == found, found
     page.emulate_media(color_scheme="light")
 
 
@@ -41,7 +43,7 @@ def watched(context: BrowserContext) -> Iterator[Page]:
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     yield page
     page.close()
-    assert [] == wrong
+    assert [] == wrong, wrong
 
 
 def cut_off(page: Page) -> list[str]:
