@@ -268,7 +268,9 @@ def test_the_keyboard_shortcuts_are_shown_on_every_list(console: Console, boss: 
     for path in ("/unmanaged", "/waiting"):
         assert 'id="show-keys" role="button" href="/unmanaged/keys"' in boss.get(path).text
     sheet = boss.get("/unmanaged/keys", "dialog").text
-    assert ["J", "K", "Enter", "X", "T", "S", "E", "Z", "/", "Esc", "?"] == re.findall(r"<kbd>([^<]+)</kbd>", sheet)
+    assert ["J", "K", "Enter", "X", "T", "S", "E", "Z", "/", "F", "Esc", "?"] == re.findall(
+        r"<kbd>([^<]+)</kbd>", sheet
+    )
 
 
 def test_waiting_customers_are_counted_and_listed_and_can_be_recalled(console: Console, boss: Browser) -> None:
