@@ -147,17 +147,17 @@ class MessageStatus(_Fact):
     callback: Annotated[str, Field(max_length=512)] | None = None
 
 
-class _BotFact(_CustomerFact):
+class BotFact(_CustomerFact):
     session_id: ExternalId
 
 
-class BotSessionStarted(_BotFact):
+class BotSessionStarted(BotFact):
     """The Softbot began a session with a customer."""
 
     kind: Literal["bot_session_started"] = "bot_session_started"
 
 
-class BotMessage(_BotFact):
+class BotMessage(BotFact):
     """The Softbot wrote to the customer."""
 
     kind: Literal["bot_message"] = "bot_message"
@@ -172,14 +172,14 @@ class MenuOption(_Part):
     title: str
 
 
-class BotMenuShown(_BotFact):
+class BotMenuShown(BotFact):
     """The Softbot showed a menu."""
 
     kind: Literal["bot_menu_shown"] = "bot_menu_shown"
     options: tuple[MenuOption, ...]
 
 
-class BotChoice(_BotFact):
+class BotChoice(BotFact):
     """A customer chose an option of the Softbot's menu. `skillset`: where the option leads, if Softbot reports it."""
 
     kind: Literal["bot_choice"] = "bot_choice"
@@ -187,14 +187,14 @@ class BotChoice(_BotFact):
     skillset: ExternalId | None = None
 
 
-class BotHandoff(_BotFact):
+class BotHandoff(BotFact):
     """The Softbot asked for an agent with a skillset."""
 
     kind: Literal["bot_handoff"] = "bot_handoff"
     skillset: ExternalId
 
 
-class BotSessionEnded(_BotFact):
+class BotSessionEnded(BotFact):
     """The Softbot ended a session. `outcome`: Softbot's own text."""
 
     kind: Literal["bot_session_ended"] = "bot_session_ended"
@@ -215,7 +215,7 @@ class AgentPresenceChanged(_Part):
     reason: str | None = None
 
 
-class _AgentFact(_Part):
+class AgentFact(_Part):
     """Base of the facts that the agent desktop reports about one conversation, named by `conversation_id`, or by
     `phone_number_id` and `customer`."""
 
@@ -229,13 +229,13 @@ class _AgentFact(_Part):
     customer: Party | None = None
 
 
-class AgentAccepted(_AgentFact):
+class AgentAccepted(AgentFact):
     """An agent accepted a conversation."""
 
     kind: Literal["agent_accepted"] = "agent_accepted"
 
 
-class AgentMessage(_AgentFact):
+class AgentMessage(AgentFact):
     """An agent wrote to the customer. `send_id`: the send by which this product posted the message, which Meta
     accepted; then `type` may be another than a text, `is_claim` is False if the writer becomes nobody's owner, and
     `written_at` is when they asked for it: it may have waited."""
@@ -249,14 +249,14 @@ class AgentMessage(_AgentFact):
     written_at: Moment | None = None
 
 
-class AgentDeclined(_AgentFact):
+class AgentDeclined(AgentFact):
     """An agent declined an offer."""
 
     kind: Literal["agent_declined"] = "agent_declined"
     note: str | None = None
 
 
-class AgentClosed(_AgentFact):
+class AgentClosed(AgentFact):
     """An agent closed a conversation. `outcome` and `note`: texts of the agent desktop and of the agent."""
 
     kind: Literal["agent_closed"] = "agent_closed"
@@ -429,5 +429,5 @@ def partition_key(fact: Fact) -> str:
         case _:
             party = fact.customer
             if party is None:
-                return f"conversation:{fact.conversation_id}" if isinstance(fact, _AgentFact | MessageFailed) else ""
+                return f"conversation:{fact.conversation_id}" if isinstance(fact, AgentFact | MessageFailed) else ""
             return f"{fact.phone_number_id}:{party.group_id or party.wa_id or party.user_id}"

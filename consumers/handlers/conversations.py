@@ -37,10 +37,7 @@ from domain.directory import Directory
 from domain.facts import (
     AccountChanged,
     AccountFact,
-    AgentAccepted,
-    AgentClosed,
-    AgentDeclined,
-    AgentMessage,
+    AgentFact,
     AgentPresenceChanged,
     ConversationFact,
     CustomerIdentityChanged,
@@ -131,7 +128,7 @@ class _Batch:
                     self.notices.append(fact)
             case _:
                 self.items.append(FactItem.of(record, fact))
-                if isinstance(fact, AgentAccepted | AgentMessage | AgentDeclined | AgentClosed):
+                if isinstance(fact, AgentFact):
                     self.saw_desktop(fact.agent_id, record.at)
 
     @property
@@ -385,7 +382,7 @@ def _requests(
 def _with_known_agent(fact: Fact, current: Directory) -> Fact:
     """Returns a fact of an agent with the user's id as the directory writes it."""
     match fact:
-        case AgentPresenceChanged() | AgentAccepted() | AgentMessage() | AgentDeclined() | AgentClosed():
+        case AgentPresenceChanged() | AgentFact():
             agent = known_name(fact.agent_id, current.users)
             return fact if agent == fact.agent_id else fact.model_copy(update={"agent_id": agent})
         case _:

@@ -5,25 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.facts import (
-    AgentAccepted,
-    AgentClosed,
-    AgentDeclined,
-    AgentMessage,
-    AgentPresenceChanged,
-    BotChoice,
-    BotHandoff,
-    BotMenuShown,
-    BotMessage,
-    BotSessionEnded,
-    BotSessionStarted,
-    Fact,
-)
-
-_OF_BOTS_AND_DESKTOPS = (
-    *(AgentAccepted, AgentClosed, AgentDeclined, AgentMessage),
-    *(BotChoice, BotHandoff, BotMenuShown, BotMessage, BotSessionEnded, BotSessionStarted),
-)
+from domain.facts import AgentFact, AgentPresenceChanged, BotFact, Fact
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far Meta's time may be ahead of the time of arrival. Later times are clamped."""
@@ -59,4 +41,4 @@ def tolerance_of(fact: Fact) -> timedelta:
     counts, and a time in the future would make an agent who has left look ready."""
     if isinstance(fact, AgentPresenceChanged):
         return timedelta()
-    return DESKTOP_TOLERANCE if isinstance(fact, _OF_BOTS_AND_DESKTOPS) else CLOCK_TOLERANCE
+    return DESKTOP_TOLERANCE if isinstance(fact, AgentFact | BotFact) else CLOCK_TOLERANCE

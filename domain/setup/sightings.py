@@ -7,17 +7,10 @@ from typing import Literal, NamedTuple, cast, get_args
 
 from domain.facts import (
     AccountChanged,
-    AgentAccepted,
-    AgentClosed,
-    AgentDeclined,
+    AgentFact,
     AgentMessage,
     AgentPresenceChanged,
-    BotChoice,
-    BotHandoff,
-    BotMenuShown,
-    BotMessage,
-    BotSessionEnded,
-    BotSessionStarted,
+    BotFact,
     CustomerIdentityChanged,
     CustomerSignal,
     CustomerTurn,
@@ -63,8 +56,6 @@ _TEST_ACCOUNT = "0"
 _NOTICE_SECONDS = 60
 
 _WEBHOOK_EVENTS = frozenset(get_args(WebhookEvent))
-_BOTS = (BotSessionStarted, BotMessage, BotMenuShown, BotChoice, BotHandoff, BotSessionEnded)
-_AGENTS = (AgentPresenceChanged, AgentAccepted, AgentDeclined, AgentClosed, AgentMessage)
 _FIELDS: Mapping[type, str] = {
     MessageStatus: "messages",
     CustomerIdentityChanged: "messages",
@@ -113,9 +104,9 @@ def sightings_in(fact: Fact, *, is_own: bool = False) -> Iterator[Sighting]:
             yield from _of_account(fact)
         case AgentMessage() if fact.send_id is not None:
             return  # this product posted it
-        case _ if isinstance(fact, _AGENTS):
+        case AgentPresenceChanged() | AgentFact():
             yield Sighting("desk" if is_own else "desktop")
-        case _ if isinstance(fact, _BOTS):
+        case BotFact():
             yield Sighting("softbot")
         case MailEvent():
             yield Sighting("ses")
