@@ -72,30 +72,24 @@ def privacy_pages(deps: Dependencies) -> Blueprint:
     @pages.post("")
     def find() -> ResponseReturnValue:
         typed = _typed("who")
-        with deps.connection() as conn:
-            asked = _read(conn, typed)
-        if asked is None:
-            return _page(deps, typed, error=_unreadable(), status=422)
-        return _page(deps, typed, asked)
+        asked = _read(deps, typed)
+        return _page(deps, typed, asked) if asked is not None else _unreadable(deps, typed)
 
     @pages.post("/copy")
     def copy() -> ResponseReturnValue:
         typed = _typed("who")
-        with deps.connection() as conn:
-            asked = _read(conn, typed)
+        asked = _read(deps, typed)
         if asked is None:
-            return _page(deps, typed, error=_unreadable(), status=422)
+            return _unreadable(deps, typed)
         return download_file(deps, "personal-data", lambda conn: _archive(deps, conn, asked), "zip", what="person")
 
     @pages.post("/erase")
     def erase() -> ResponseReturnValue:
-        typed, again = _typed("who"), _typed("again")
-        with deps.connection() as conn:
-            asked = _read(conn, typed)
-            confirmed = asked is not None and _read(conn, again) == asked
+        typed = _typed("who")
+        asked = _read(deps, typed)
         if asked is None:
-            return _page(deps, typed, error=_unreadable(), status=422)
-        if not confirmed:
+            return _unreadable(deps, typed)
+        if _read(deps, _typed("again")) != asked:
             return _page(deps, typed, asked, wrong=translated(_NOT_THE_SAME), status=422)
         command = body(EraseCustomer, phone=asked.phone, customer_id=asked.customer)
         try:
@@ -130,17 +124,19 @@ def _after() -> Cursor:
         return START
 
 
-def _unreadable() -> str:
-    return translated(_UNREADABLE)
+def _unreadable(deps: Dependencies, typed: str) -> ResponseReturnValue:
+    return _page(deps, typed, error=translated(_UNREADABLE), status=422)
 
 
-def _read(conn: Connection[Any], typed: str) -> _Asked | None:
+def _read(deps: Dependencies, typed: str) -> _Asked | None:
     """Whom somebody typed; None: nobody can be meant."""
     try:
-        return _of_id(conn, UUID(typed))
+        id_ = UUID(typed)
     except ValueError:
         number = read_phone(typed)
         return _Asked(number, None) if number is not None and len(number) in range(7, 16) else None
+    with deps.connection() as conn:
+        return _of_id(conn, id_)
 
 
 def _of_id(conn: Connection[Any], id_: UUID) -> _Asked | None:

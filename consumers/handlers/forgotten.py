@@ -32,6 +32,8 @@ def without_forgotten(connection: Connection[Any], read: Sequence[ReadFact], dir
     ids = {id_ for _, fact in read for id_ in _ids(fact)}
     known = marks(connection, ids, {key for _, fact in read for key in _keys(fact)})
     limited = any(number.retention.texts is not None for number in directory.numbers.values())
+    if not (known.ids or known.until or limited):
+        return [*read]
     now = database_now(connection) if limited else None
     kept: list[ReadFact] = []
     for record, fact in read:

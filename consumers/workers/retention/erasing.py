@@ -59,7 +59,7 @@ def _erase(connection: Connection[Any], erasure: Erasure) -> None:
     lock_statistics(connection)
     directory.lock_exclusive(connection)
     with _HELD.time():
-        until = _clock(connection)
+        until = database_now(connection)
         customers = customers_of(connection, erasure.phone, erasure.customer_id)
         if customers:
             Customers(connection).lock(customers)
@@ -89,11 +89,3 @@ def _settle(connection: Connection[Any], erasure: Erasure) -> None:
 def _stored(erasure: Erasure) -> tuple[Subject, datetime]:
     assert erasure.subject is not None and erasure.until is not None  # written with the first step
     return Subject.of_json(erasure.subject), erasure.until
-
-
-def _clock(connection: Connection[Any]) -> datetime:
-    """Returns the time now, which is later than the beginning of the transaction: it waited for locks."""
-    row = connection.execute("select clock_timestamp()").fetchone()
-    assert row is not None
-    now: datetime = row[0]
-    return now

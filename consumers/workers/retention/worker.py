@@ -109,10 +109,7 @@ class RetentionWorker:
                 return False
             step = expiry.next_expired(connection, at.after, now, kept, _LOOKED_AT)
             found = sorted([*step.expired.whole, *step.expired.written])[:BATCH]
-            due = expiry.Expired(
-                [id_ for id_ in step.expired.whole if id_ in found],
-                [id_ for id_ in step.expired.written if id_ in found],
-            )
+            due = step.expired.up_to(found[-1]) if found else step.expired
             has_all = len(found) < BATCH
             removed = expiry.remove_expired(connection, due, now) if found else {}
             if has_all and step.to is None:

@@ -39,6 +39,11 @@ class Expired(NamedTuple):
     whole: list[UUID]
     written: list[UUID]
 
+    def up_to(self, last: UUID) -> "Expired":
+        """Returns those up to this one, in the order of their opening."""
+        whole, written = ([id_ for id_ in ids if id_ <= last] for ids in self)
+        return Expired(whole, written)
+
 
 class WalkStep(NamedTuple):
     """A part of a walk through the conversations. `to`: where it ended; None: there are no more."""
@@ -98,8 +103,7 @@ def _remove_messages(connection: Connection[Any], written: Collection[Conversati
     subject = of_conversations(connection, ids)
     note_unneeded(connection, subject.files)
     removed = remove(connection, subject, now, "conversation", only=_MESSAGES)
-    before = list(written)
-    HistoryWriter(connection).write_conversations([_without_texts(c) for c in before], [])
+    HistoryWriter(connection).write_conversations([_without_texts(c) for c in written], [])
     connection.execute("update conversations set messages_removed_at = %b where id = any(%b::uuid[])", [now, ids])
     connection.execute(
         "update history set note = null where conversation_id = any(%b::uuid[]) and note is not null", [ids]
@@ -124,19 +128,16 @@ def _forget_customers(connection: Connection[Any], customers: Iterable[UUID]) ->
     """Removes locked customers, with those they were joined with, who have nothing any more."""
     families = connection.execute(_WITHOUT_ANYTHING, [[*customers]]).fetchall()
     gone = [row[0] for row in families]
-    removed = {}
-    for table, column in (("identity_periods", "customer_id"), ("identities", "customer_id"), ("customers", "id")):
-        statement: LiteralString = _DELETE[table, column]
-        if n := connection.execute(statement, [gone]).rowcount:
-            removed[table] = n
-    return removed
+    removed = {table: connection.execute(delete, [gone]).rowcount for table, delete in _DELETES.items()}
+    return {table: n for table, n in removed.items() if n}
 
 
-_DELETE: Mapping[tuple[str, str], LiteralString] = {
-    ("identity_periods", "customer_id"): "delete from identity_periods where customer_id = any(%b::uuid[])",
-    ("identities", "customer_id"): "delete from identities where customer_id = any(%b::uuid[])",
-    ("customers", "id"): "delete from customers where id = any(%b::uuid[])",
+_DELETES: Mapping[str, LiteralString] = {
+    "identity_periods": "delete from identity_periods where customer_id = any(%b::uuid[])",
+    "identities": "delete from identities where customer_id = any(%b::uuid[])",
+    "customers": "delete from customers where id = any(%b::uuid[])",
 }
+"""In the order in which rows are written (architecture.md, P5)."""
 _WITHOUT_ANYTHING: LiteralString = """
 with roots as (
   select distinct coalesce(merged_into, id) as root from customers where id = any(%b::uuid[])

@@ -23,9 +23,6 @@ class Marks(NamedTuple):
     until: dict[IdentityKey, datetime]
 
 
-NO_MARKS = Marks(frozenset(), {})
-
-
 def marks(connection: Connection[Any], ids: Collection[UUID], keys: Collection[IdentityKey]) -> Marks:
     """Returns what is marked of these ids and identities. One statement; O(1) while there are no marks, else one hash
     for each identity."""

@@ -37,16 +37,6 @@ class Subject:
     mails: tuple[UUID, ...] = ()
     files: tuple[str, ...] = ()
 
-    @property
-    def is_known(self) -> bool:
-        """Whether anything leads to the person."""
-        return bool(self.customers or self.values)
-
-    def with_wamids(self, named: Collection[tuple[str, str]]) -> "Subject":
-        """Returns the subject with these messages, by number and wamid."""
-        ordered = sorted(named)
-        return replace(self, numbers=tuple(each[0] for each in ordered), wamids=tuple(each[1] for each in ordered))
-
     def without_person(self) -> "Subject":
         """Returns the conversations and messages alone."""
         return replace(self, customers=(), values=())
@@ -140,18 +130,8 @@ def subject_of(
     conversations = _column(
         connection, "select id from conversations where customer_id = any(%(customers)b::uuid[])", ids
     )
-    found = of_conversations(connection, conversations, customers)
-    sends = {*found.sends, *direct}
-    uploads, files = _sent_files(connection, sends)
-    whole = replace(
-        found,
-        customers=tuple(sorted(customers)),
-        values=tuple(sorted(values)),
-        sends=tuple(sorted(sends)),
-        uploads=tuple(sorted(uploads)),
-        files=tuple(sorted({*found.files, *files})),
-    )
-    return whole.with_wamids(_wamids(connection, found, sends))
+    found = of_conversations(connection, conversations, customers, direct)
+    return replace(found, customers=tuple(sorted(customers)), values=tuple(sorted(values)))
 
 
 def _values(connection: Connection[Any], customers: Collection[UUID], phone: str | None) -> set[str]:
@@ -188,30 +168,34 @@ _SINGLE_TEMPLATES: LiteralString = (
 
 
 def of_conversations(
-    connection: Connection[Any], conversations: Collection[UUID], customers: Collection[UUID] = ()
+    connection: Connection[Any],
+    conversations: Collection[UUID],
+    customers: Collection[UUID] = (),
+    direct: Collection[UUID] = (),
 ) -> Subject:
-    """Returns what belongs to these conversations, and the facts of these customers that belong to none."""
+    """Returns what belongs to these conversations and to these sends besides (`direct`), and the facts of these
+    customers that belong to no conversation."""
     ids = {"conversations": [*conversations], "customers": [*customers]}
     facts = connection.execute(_FACTS, ids).fetchall()
     messages = [row[0] for row in facts]
-    sends = _column(connection, "select id from sends where conversation_id = any(%(conversations)b::uuid[])", ids)
+    of_them = "select id from sends where conversation_id = any(%(conversations)b::uuid[])"
+    sends = {*_column(connection, of_them, ids), *direct}
     mails = _column(connection, "select id from mails where conversation_id = any(%(conversations)b::uuid[])", ids)
     uploads, files = _sent_files(connection, sends)
     received = connection.execute(
         "select sha256 from media where message_id = any(%b::uuid[]) and sha256 is not null", [messages]
     ).fetchall()
-    named = {(number, wamid) for _, number, wamid in facts if number and wamid}
-    found = Subject(
+    named = sorted({*((number, wamid) for _, number, wamid in facts if number and wamid), *_wamids(connection, sends)})
+    return Subject(
         conversations=tuple(sorted(conversations)),
         messages=tuple(sorted(set(messages))),
-        numbers=tuple(number for number, _ in sorted(named)),
-        wamids=tuple(wamid for _, wamid in sorted(named)),
+        numbers=tuple(number for number, _ in named),
+        wamids=tuple(wamid for _, wamid in named),
         sends=tuple(sorted(sends)),
         uploads=tuple(sorted(uploads)),
         mails=tuple(sorted(mails)),
         files=tuple(sorted({*files, *(row[0] for row in received)})),
     )
-    return found.with_wamids(_wamids(connection, found, sends))
 
 
 _FACTS: LiteralString = """
@@ -222,12 +206,11 @@ where e.conversation_id = any(%(conversations)b::uuid[])
 """
 
 
-def _wamids(connection: Connection[Any], found: Subject, sends: Collection[UUID]) -> set[tuple[str, str]]:
-    """Returns number and wamid of the messages of a subject, also of those that were sent."""
-    rows = connection.execute(
+def _wamids(connection: Connection[Any], sends: Collection[UUID]) -> list[tuple[str, str]]:
+    """Returns number and wamid of the messages that were sent."""
+    return connection.execute(
         "select phone_number_id, wamid from sends where id = any(%b::uuid[]) and wamid is not null", [[*sends]]
     ).fetchall()
-    return {*zip(found.numbers, found.wamids, strict=True), *((row[0], row[1]) for row in rows)}
 
 
 def _sent_files(connection: Connection[Any], sends: Collection[UUID]) -> tuple[set[UUID], set[str]]:
@@ -274,11 +257,8 @@ def counted(connection: Connection[Any], subject: Subject, now: datetime, *, eve
 
 def exported(connection: Connection[Any], subject: Subject, now: datetime) -> Iterator[tuple[str, Iterable[str]]]:
     """Yields each table of which a person gets a copy, with its rows as JSON. To be read in one snapshot."""
-    arrays, done = subject.arrays(now), set[str]()
+    arrays = subject.arrays(now)
     for table in dict.fromkeys(each.table for each in HOLDINGS if each.exported):
-        if table in done:
-            continue
-        done.add(table)
         where: LiteralString = " or ".join([f"({h.where})" for h in HOLDINGS if h.table == table and h.exported])
         yield table, _rows(connection, table, where, arrays)
 
