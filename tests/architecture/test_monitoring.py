@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import promql_parser
 import pytest
@@ -46,28 +46,27 @@ def targets() -> Iterator[tuple[str, str, str]]:
 EXPRESSIONS = list(targets())
 
 
-def selectors(expression: promql_parser.Expr) -> list[promql_parser.VectorSelector]:
-    found: list[promql_parser.VectorSelector] = []
+Part = TypeVar("Part")
+
+
+def parts(expression: promql_parser.Expr, kind: type[Part]) -> list[Part]:
+    found: list[Part] = []
 
     def visit(node: promql_parser.Expr) -> bool:
-        if isinstance(node, promql_parser.VectorSelector):
+        if isinstance(node, kind):
             found.append(node)
         return True
 
     promql_parser.walk(expression, visit)
     return found
+
+
+def selectors(expression: promql_parser.Expr) -> list[promql_parser.VectorSelector]:
+    return parts(expression, promql_parser.VectorSelector)
 
 
 def aggregations(expression: promql_parser.Expr) -> list[promql_parser.AggregateExpr]:
-    found: list[promql_parser.AggregateExpr] = []
-
-    def visit(node: promql_parser.Expr) -> bool:
-        if isinstance(node, promql_parser.AggregateExpr):
-            found.append(node)
-        return True
-
-    promql_parser.walk(expression, visit)
-    return found
+    return parts(expression, promql_parser.AggregateExpr)
 
 
 def labels_of(expression: promql_parser.Expr) -> set[str]:

@@ -15,13 +15,14 @@ import httpx
 import psycopg
 import pytest
 
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.ses import LocalSes
 from infra.local.simulator.bodies import BusinessNumber
 from infra.local.simulator.load import Ledger, Load, run
 from infra.local.simulator.traffic import Mix, Traffic
 from tests.support.databases import Databases
 from tests.support.ledger import violations
 from tests.support.outcome import ends_of
+from tests.support.ses import ses_settings
 from tests.support.stories import NUMBER
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
@@ -44,14 +45,7 @@ class Drill:
         self.system = system
         self.ledger = ledger
         self._mails_url = ses.mails_url
-        self._settings: dict[str, Any] = {
-            "ses_endpoint": ses.endpoint,
-            "ses_region": REGION,
-            "ses_sender": SENDER,
-            "ses_configuration_set": CONFIGURATION_SET,
-            "ses_access_key_id": KEY[0],
-            "ses_secret_access_key": KEY[1],
-        }
+        self._settings = ses_settings(ses.endpoint)
 
     @contextmanager
     def load(self) -> Iterator[None]:

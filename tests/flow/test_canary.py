@@ -22,12 +22,13 @@ from tests.support.canary import (
     FILE_NAME,
     MARKS,
     TEXT,
+    canary_graph,
     every_kind_of_update,
     from_canary,
     refused,
 )
 from tests.support.commander import Commander
-from tests.support.graph import ACCOUNT, Graph, graph_running
+from tests.support.graph import ACCOUNT, Graph
 from tests.support.kafka_topics import read_all
 from tests.support.outcome import facts_of, has_arrived
 from tests.support.stories import NUMBER
@@ -38,11 +39,8 @@ from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET
 
 @pytest.fixture
 def graph(system: System) -> Iterator[Graph]:
-    faults = ["status-delays=0/0/0"]
-    with graph_running(
-        token=ACCESS_TOKEN, webhook_url=system.webhooks.url, app_secret=APP_SECRETS[0], faults=faults
-    ) as g:
-        yield g
+    with canary_graph(system) as graph:
+        yield graph
 
 
 @pytest.fixture

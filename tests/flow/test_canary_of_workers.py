@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Identifier
 from domain.alarms.channels import AlarmChannel, ChannelSecrets
 from domain.command_bodies.campaigns import StartCampaign
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.ses import BUCKET, CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.ses import BUCKET, KEY, REGION, LocalSes
 from infra.local.simulator.bodies import SimulatedCustomer, WebhookPost
 from infra.local.simulator.chat import Story
 from infra.passwords import Passwords
@@ -27,16 +27,16 @@ from infra.postgres import directory
 from infra.postgres.alarms.channels import add_channel
 from infra.postgres.console import people
 from tests.flow.test_campaigns import CampaignOffice
-from tests.support.canary import ACCESS_TOKEN, CANARY, LINES, MARKS, TEXT, from_canary
+from tests.support.canary import ACCESS_TOKEN, CANARY, LINES, MARKS, TEXT, canary_graph, from_canary
 from tests.support.console import BOSS, PASSWORD, field
-from tests.support.graph import ACCOUNT, Graph, graph_running
+from tests.support.graph import ACCOUNT, Graph
 from tests.support.kafka_topics import read_all
 from tests.support.listener import Listener, listening
 from tests.support.rule_room import reserve
+from tests.support.ses import ses_settings
 from tests.support.stories import DIRECTORY, NUMBER
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
-from tests.support.webhook_app import APP_SECRETS
 
 NAMES = (
     *("webhook", "conversations", "commands", "relay", "routing", "timer", "mails", "sender"),
@@ -59,11 +59,8 @@ and quotes it in its error."""
 
 @pytest.fixture
 def graph(system: System) -> Iterator[Graph]:
-    faults = ["status-delays=0/0/0"]
-    with graph_running(
-        token=ACCESS_TOKEN, webhook_url=system.webhooks.url, app_secret=APP_SECRETS[0], faults=faults
-    ) as g:
-        yield g
+    with canary_graph(system) as graph:
+        yield graph
 
 
 @pytest.fixture
@@ -89,12 +86,7 @@ def test_what_workers_do_about_a_customer_and_their_failures_name_nobody(
         "graph_url": graph.url,
         "whatsapp_access_token": ACCESS_TOKEN,
         "whatsapp_accounts": ACCOUNT,
-        "ses_endpoint": ses.endpoint,
-        "ses_region": REGION,
-        "ses_sender": SENDER,
-        "ses_configuration_set": CONFIGURATION_SET,
-        "ses_access_key_id": KEY[0],
-        "ses_secret_access_key": KEY[1],
+        **ses_settings(ses.endpoint),
         "media_bucket": BUCKET,
         "media_region": REGION,
         "media_endpoint": ses.endpoint,

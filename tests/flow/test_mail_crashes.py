@@ -13,11 +13,12 @@ from psycopg import Connection
 
 from domain.mail import MailRequest, mail_id
 from domain.topics import Topics
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.ses import LocalSes
 from infra.postgres import mails
 from infra.postgres.connections.clock import database_now
 from infra.process.crash_points import EXIT_CODE
 from tests.support.office import open_office
+from tests.support.ses import ses_settings
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -50,14 +51,7 @@ def test_a_sender_that_dies_leaves_one_mail_unknown_and_none_twice(
         for name in names:
             request = MailRequest(conversation, ("a@example.com",), name, "b", False, timedelta())
             mails.request(office.connection, name, "boss", request, database_now(office.connection))
-        settings = {
-            "ses_endpoint": ses.endpoint,
-            "ses_region": REGION,
-            "ses_sender": SENDER,
-            "ses_configuration_set": CONFIGURATION_SET,
-            "ses_access_key_id": KEY[0],
-            "ses_secret_access_key": KEY[1],
-        }
+        settings = ses_settings(ses.endpoint)
         with System(kafka, database, Topics("none."), tmp_path) as system:
             (dying,) = system.start("mails", crash_at=f"{point}:2", **settings)
             assert EXIT_CODE == dying.wait_end()

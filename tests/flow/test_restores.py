@@ -14,13 +14,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from domain.facts import Fact, Party
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.ses import LocalSes
 from infra.postgres import directory
 from tests.support.commander import Commander
 from tests.support.graph import ACCOUNT, TOKEN, Graph, graph_running
 from tests.support.inbound import publish_facts
 from tests.support.office import COMPANY
 from tests.support.outcome import ends_of
+from tests.support.ses import ses_settings
 from tests.support.stories import FactMaker
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
@@ -67,12 +68,7 @@ class Shop:
         self.ses = ses
         self.workers: dict[str, Worker] = {}
         self._settings: dict[str, Any] = {
-            "ses_endpoint": ses.endpoint,
-            "ses_region": REGION,
-            "ses_sender": SENDER,
-            "ses_configuration_set": CONFIGURATION_SET,
-            "ses_access_key_id": KEY[0],
-            "ses_secret_access_key": KEY[1],
+            **ses_settings(ses.endpoint),
             "sending_enabled": True,
             "graph_url": graph.url,
             "whatsapp_access_token": TOKEN,

@@ -2,12 +2,16 @@
 kind of update that carries them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from infra.local.simulator import bodies
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer, WebhookPost
 from infra.local.simulator.chat import Story
+from tests.support.graph import Graph, graph_running
 from tests.support.stories import NUMBER
+from tests.support.system import System
+from tests.support.webhook_app import APP_SECRETS
 
 CANARY = SimulatedCustomer("Canary Birdsong", "3906660001", "IT.6660002")
 TEXT = "my card is 4000-6660003"
@@ -18,6 +22,14 @@ MARKS = ("Canary", "Birdsong", "6660001", "6660002", "6660003", "my card", "pays
 """Texts that no log line, metric, response or header may contain."""
 
 LINES = [BusinessNumber(number, "+39 06 555 0100", "330000000000001") for number in (NUMBER, "bot")]
+
+
+@contextmanager
+def canary_graph(system: System) -> Iterator[Graph]:
+    """Meta's stand-in, which knows the canary's token and reports at once what becomes of messages."""
+    url, faults = system.webhooks.url, ["status-delays=0/0/0"]
+    with graph_running(token=ACCESS_TOKEN, webhook_url=url, app_secret=APP_SECRETS[0], faults=faults) as graph:
+        yield graph
 
 
 def every_kind_of_update() -> list[WebhookPost]:

@@ -12,7 +12,7 @@ import psycopg
 
 from infra.local.graph.server import GraphOptions
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.ses import CONFIGURATION_SET, KEY, REGION, SENDER, LocalSes
+from infra.local.ses import LocalSes
 from infra.local.simulator import bike_shop
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from infra.local.simulator.chat import Story, play
@@ -23,6 +23,7 @@ from infra.process.clock import utc_now
 from tests.support.conversation_rows import end_window
 from tests.support.graph import TOKEN, Graph, graph_running
 from tests.support.outcome import expected_facts, facts_of, stored_facts
+from tests.support.ses import ses_settings
 from tests.support.system import System, Worker
 from tests.support.waiting import wait_until
 from tests.support.webhook_app import APP_SECRETS
@@ -86,12 +87,7 @@ class Shop:
             graph_url=self.graph.url,
             whatsapp_access_token=TOKEN,
             whatsapp_accounts=bike_shop.SHOP.account_id,
-            ses_endpoint=self._ses.endpoint,
-            ses_region=REGION,
-            ses_sender=SENDER,
-            ses_configuration_set=CONFIGURATION_SET,
-            ses_access_key_id=KEY[0],
-            ses_secret_access_key=KEY[1],
+            **ses_settings(self._ses.endpoint),
         )
 
     def kill_console(self) -> None:

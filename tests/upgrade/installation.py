@@ -14,10 +14,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from domain.topics import Topics
 from infra.local.guard import Guard
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.ses import BUCKET, CONFIGURATION_SET, KEY, REGION, SENDER
+from infra.local.ses import BUCKET, KEY, REGION
 from infra.local.simulator.webhooks import Webhooks
 from infra.postgres.roles import role_of
 from tests.support.graph import ACCOUNT, TOKEN
+from tests.support.ses import ses_settings
 from tests.support.system import COMMAND_SECRET, Worker
 from tests.support.webhook_app import AGENTS_SECRET, APP_SECRETS, SOFTBOT_SECRET, VERIFY_TOKEN
 
@@ -70,12 +71,7 @@ class MixedInstallation:
             "command_secrets": COMMAND_SECRET,
             "webhook_port": webhook_port,
             "console_port": free_port(),
-            "ses_endpoint": ses,
-            "ses_region": REGION,
-            "ses_sender": SENDER,
-            "ses_configuration_set": CONFIGURATION_SET,
-            "ses_access_key_id": KEY[0],
-            "ses_secret_access_key": KEY[1],
+            **ses_settings(ses),
             "ses_rate": 100,
             "media_bucket": BUCKET,
             "media_region": REGION,
