@@ -65,7 +65,7 @@ def measure(server: LocalPostgres, world: World) -> Iterator[Figure]:
             value=f"{share:.1%}",
             target="at most 10 %",
             holds=share <= 0.10,
-            meaning="the process and its backend in PostgreSQL; every two seconds the whole list is compared",
+            meaning="the process and its backend in PostgreSQL; every two to four seconds the whole list is compared",
         )
         began = monotonic()
         trial = dry_run(connection, directory.read(connection)[1], _RULE, 30, language_of)

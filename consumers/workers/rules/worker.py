@@ -63,8 +63,10 @@ MOST_A_MINUTE = 20
 _CHANGED_AT_ONCE = 5000
 _IDLE_SECONDS = 0.5
 _OVER_LIMIT_SECONDS = 2.0
-_LOOKS_EVERY_SECONDS = 2.0
-"""So often the list is compared with what was seen."""
+_LOOKS_EVERY_SECONDS, _LOOKS_AT_LEAST_EVERY_SECONDS = 2.0, 4.0
+"""So often the list is compared with what was seen: less often the longer that takes, so that a list of a hundred
+thousand costs a small part of a core, and often enough to act within five seconds."""
+_LOOK_SHARE = 0.05
 _CLEARS_EVERY_SECONDS = 60.0
 _MINUTE = timedelta(minutes=1)
 _SOON = timedelta(seconds=30)
@@ -180,7 +182,8 @@ class Rules:
                 watch.delete_gone(connection)
                 self._clear_at = at + _CLEARS_EVERY_SECONDS
         if noted < _CHANGED_AT_ONCE:
-            self._look_at = at + _LOOKS_EVERY_SECONDS
+            pause = max(_LOOKS_EVERY_SECONDS, (self._clock() - at) / _LOOK_SHARE)
+            self._look_at = at + min(pause, _LOOKS_AT_LEAST_EVERY_SECONDS)
         return noted
 
     def act(self) -> _Looks:

@@ -31,7 +31,7 @@ class Looked(NamedTuple):
 
 def note_changed(connection: Connection[Any], directory: int, limit: int) -> int:
     """Marks at most `limit` conversations on the list that changed since the last look, or were looked at by the rules
-    of another directory, as due; returns how many. O(active conversations on the list)."""
+    of another directory, as due, those whose window ends first; returns how many. O(active conversations)."""
     return connection.execute(_NOTE_CHANGED, {"directory": directory, "limit": limit}).rowcount
 
 
@@ -65,20 +65,24 @@ def judge_again(connection: Connection[Any], conversations: Sequence[UUID]) -> N
 
 
 def delete_gone(connection: Connection[Any]) -> int:
-    """Deletes what is no longer on the list; returns how many."""
+    """Deletes what is no longer on the list; returns how many. O(active conversations)."""
     return connection.execute(
-        "delete from rule_watch w where not exists "
-        "(select from conversations c where c.id = w.conversation_id and c.unmanaged and c.status = 'a')"
+        f"with listed as materialized ({_LISTED}) "
+        "delete from rule_watch w where not exists (select from listed where listed.id = w.conversation_id)"
     ).rowcount
 
 
-_NOTE_CHANGED: LiteralString = """
+_LISTED: LiteralString = (
+    "select id, version, entries, window_ends_at from conversations where unmanaged and status = 'a'"
+)
+"""Materialized where it is used: joined with it, PostgreSQL may go through all conversations in the order of ids."""
+_NOTE_CHANGED: LiteralString = f"""
+with listed as materialized ({_LISTED})
 insert into rule_watch as w (conversation_id, version, entries, directory, window_ends_at, due_at)
 select c.id, c.version, c.entries, %(directory)s, c.window_ends_at, '-infinity'
-from conversations c left join rule_watch w on w.conversation_id = c.id
-where c.unmanaged and c.status = 'a' and (w.conversation_id is null or w.version <> c.version
-  or w.entries <> c.entries or w.directory <> %(directory)s)
-order by c.id limit %(limit)s
+from listed c left join rule_watch w on w.conversation_id = c.id
+where w.conversation_id is null or w.version <> c.version or w.entries <> c.entries or w.directory <> %(directory)s
+order by c.window_ends_at, c.id limit %(limit)s
 on conflict (conversation_id) do update set version = excluded.version, entries = excluded.entries,
   directory = excluded.directory, window_ends_at = excluded.window_ends_at, due_at = excluded.due_at
 """
