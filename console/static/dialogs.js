@@ -22,8 +22,14 @@ function startButtons() {
 
 // What lies outside a modal dialog cannot be reached, so the notices move into it while it is open.
 function startDialog(box) {
-  let opener = null;
+  let opener = null, asked = null;
 
+  // The last dialog that was asked for opens, and none that was closed before it came.
+  document.addEventListener("htmx:beforeRequest", ({ detail: { target, xhr, requestConfig } }) => {
+    if (target?.id !== "dialog") return;
+    asked?.abort();
+    asked = requestConfig.verb === "get" ? xhr : null;
+  });
   document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
     if (target?.id !== "dialog") return;
     const full = !!target.textContent.trim();
@@ -37,6 +43,7 @@ function startDialog(box) {
     first?.scrollIntoView?.({ block: "nearest" });
   });
   box.addEventListener("close", () => {
+    asked?.abort();
     const shown = byId("dialog").querySelector("[data-closed]");
     if (shown) sayClosed(shown.dataset.closed, box);
     byId("dialog").replaceChildren();

@@ -8,6 +8,7 @@ const WITHOUT_STREAM = 2000;  // when a page that has no stream asks for a resul
 
 export function startLive({ showError }) {
   const results = startResults();
+  startLooks();
   let source = null, lastEvent = 0, retries = 0, retry = 0;
 
   function showState(connected) {
@@ -78,15 +79,42 @@ export function startLive({ showError }) {
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   addEventListener("online", connect);
   addEventListener("offline", lost);  // a stream that was open may go on for a while, without anything new
-  document.addEventListener("htmx:configRequest", (event) => {
-    const { elt, parameters, headers } = event.detail;
-    if (!elt.matches("#panel-look, #desk-look")) return;
-    headers["X-Live"] = "1";
-    parameters.set("seen", elt.dataset.seen);
-  });
   document.addEventListener("window-over", () => setTimeout(() => htmx.trigger(document.body, "live"), AFTER_END));
   connect();
   return { connect };
+}
+
+// What changed of the open conversation is asked for by an element beside it. The answer replaces parts of the page by
+// their ids, the element among them. So the answer must not arrive once another conversation is open: its parts would
+// stand under the other customer's name. What changes while an answer is under way is asked for afterwards: by htmx, or
+// here if the element was replaced.
+function startLooks() {
+  const LOOKS = "#panel-look, #desk-look";
+  let look = null, again = false;
+
+  document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters, headers } }) => {
+    if (!elt.matches(LOOKS)) return;
+    headers["X-Live"] = "1";
+    parameters.set("seen", elt.dataset.seen);
+  });
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt, xhr } }) => {
+    if (!elt.matches(LOOKS)) return;
+    look = { elt, xhr };
+    again = false;
+  });
+  document.addEventListener("live", () => { again = true; }, true);  // before htmx asks
+  document.addEventListener("htmx:afterRequest", ({ detail: { xhr } }) => {
+    if (xhr !== look?.xhr) return;
+    const isReplaced = !look.elt.isConnected;
+    look = null;
+    if (again && isReplaced) htmx.trigger(document.body, "live");
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    if (!look || look.elt.isConnected || look.xhr.readyState === XMLHttpRequest.DONE) return;
+    look.xhr.abort();
+    look = null;
+    htmx.trigger(document.body, "live");
+  });
 }
 
 // A notice or a bulk dialog says how many results it shows (data-answered) of which command or batch (data-request). The

@@ -12,11 +12,13 @@ from tests.support.pages import (
     assert_accessible,
     cut_off,
     gets_ready,
+    held,
     offer_of,
     transfer_to_the_agent,
     watched,
 )
 from tests.support.shop import AGENT, PASSWORD, Shop
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 
@@ -115,6 +117,35 @@ def test_a_tab_that_was_offline_lacks_nothing_and_keeps_what_was_typed(
         expect(desk.get_by_role("alert").filter(has_text="The customer wrote again meanwhile")).to_be_visible()
         desk.reload()
         expect(answer).to_have_value("Sì, da 20 euro al")
+
+
+def test_what_arrives_late_about_one_customer_is_not_shown_while_another_one_is_answered(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    """Neither another customer's messages nor a field whose text goes to somebody else."""
+    first, second = shop.customer("Greta Lodi"), shop.customer("Helga Lodi")
+    with watched(agent) as desk:
+        gets_ready(desk)
+        for customer in (first, second):
+            shop.customer_writes(customer, f"Sono {customer.name}", ago="0:05")
+            accepted(page, desk, customer)
+        lines = {customer.name: desk.locator(".line", has_text=customer.name) for customer in (first, second)}
+        lines[first.name].click()
+        title, chat = desk.locator("#talk-title"), desk.get_by_role("log")
+        expect(title).to_have_text(first.name)
+        with held(desk, "**/desk/changes?*") as asked:
+            shop.customer_writes(first, "Sono ancora Greta")
+            wait_until(lambda: desk.wait_for_timeout(50) is None and bool(asked))
+            lines[second.name].click()
+            expect(title).to_have_text(second.name)
+        expect(lines[first.name]).to_contain_text("Sono ancora Greta")  # the list of the own ones is complete
+        shop.customer_writes(second, "Sono ancora Helga")
+        expect(chat).to_contain_text("Sono ancora Helga")
+        expect(chat).not_to_contain_text("Greta")
+        desk.get_by_label("Your answer").fill("Buongiorno Helga")
+        desk.get_by_label("Your answer").press("Control+Enter")
+        expect(chat.locator(".msg", has_text="Buongiorno Helga")).to_contain_text("read")
+    assert [] == shop.posts_to(first)
 
 
 def test_everything_on_the_desk_goes_by_keyboard_and_the_focus_is_where_the_next_thing_is_to_be_done(

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.chromium import MISSING, program
-from tests.support.pages import RULES, cut_off, row_of, said, violations
+from tests.support.pages import RULES, cut_off, held, row_of, said, violations
 from tests.support.shop import MANAGER, Shop
 from tests.support.waiting import wait_until
 
@@ -90,6 +90,43 @@ def test_after_a_transfer_the_next_conversation_opens_if_the_person_wants_that(p
     page.keyboard.press("Escape")
     page.keyboard.press("z")
     expect(row_of(page, "Dora Lenz").locator(".st")).to_have_text("Active")
+
+
+def test_what_arrives_late_about_one_customer_is_not_shown_under_the_next_ones_name(page: Page, shop: Shop) -> None:
+    """What changed is asked for while one conversation is open, and the answer is slower than the person."""
+    first, second = shop.customer("Piera Quadri"), shop.customer("Quinto Quadri")
+    for hours, customer in ((12, first), (11, second)):
+        shop.customer_writes(customer, f"Sono {customer.name}", ago=f"{hours}:00")
+    page.goto("/unmanaged?q=Quadri")
+    row_of(page, first.name).locator(".who .open").click()
+    expect(open_name(page)).to_have_text(first.name)
+    with held(page, "**/changes?*") as asked:
+        shop.customer_writes(first, "Sono ancora Piera", ago="2:00")
+        wait_until(lambda: page.wait_for_timeout(50) is None and bool(asked))
+        page.keyboard.press("j")
+        expect(open_name(page)).to_have_text(second.name)
+    chat = page.get_by_role("log")
+    expect(row_of(page, first.name)).to_contain_text("Sono ancora Piera")
+    shop.customer_writes(second, "Sono ancora Quinto", ago="1:00")
+    expect(chat).to_contain_text("Sono ancora Quinto")
+    expect(chat).not_to_contain_text("Piera")
+    expect(page.locator("#panel-head small")).to_contain_text(str(second.wa_id)[-4:])
+
+
+def test_of_two_dialogs_the_one_that_was_asked_for_last_opens(page: Page, shop: Shop) -> None:
+    first, second = shop.customer("Rosa Tondi"), shop.customer("Sesto Tondi")
+    for customer in (first, second):
+        shop.customer_writes(customer, "Buongiorno", ago="5:00")
+    page.goto("/unmanaged?q=Tondi")
+    with held(page, "**/transfer/user*") as asked:
+        row_of(page, first.name).get_by_role("button", name="Transfer to a user").click()
+        wait_until(lambda: page.wait_for_timeout(50) is None and bool(asked))
+        row_of(page, second.name).get_by_role("button", name="Dismiss").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text(second.name)
+    page.wait_for_timeout(500)  # the time in which the answer would arrive
+    expect(dialog).to_contain_text(second.name)
+    expect(dialog.get_by_role("button", name="Dismiss")).to_be_visible()
 
 
 def test_what_a_search_found_is_marked_in_the_rows_and_in_the_conversation(page: Page, shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """An installation for a test: the session's servers, a database and topics of its own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -23,9 +23,9 @@ def partitions() -> int:
     return 4
 
 
-@pytest.fixture(scope="module")
-def install(kafka: str, databases: Databases, partitions: int) -> Iterator[Install]:
-    """Creates installations that end with the tests of the module."""
+@contextmanager
+def installing(kafka: str, databases: Databases, partitions: int) -> Iterator[Install]:
+    """Creates installations, which end with the context."""
     with ExitStack() as stack:
 
         def make(logs: Path) -> System:
@@ -36,6 +36,13 @@ def install(kafka: str, databases: Databases, partitions: int) -> Iterator[Insta
             return stack.enter_context(System(kafka, dsn, new_topics(kafka, partitions), logs))
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def install(kafka: str, databases: Databases, partitions: int) -> Iterator[Install]:
+    """Creates installations that end with the tests of the module."""
+    with installing(kafka, databases, partitions) as install:
+        yield install
 
 
 @pytest.fixture

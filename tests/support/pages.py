@@ -1,10 +1,10 @@
 """Pages of the console in a real browser, and what is wrong with them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Route, expect
 
 from infra.local.simulator.bodies import SimulatedCustomer
 from tests.support.paths import ROOT
@@ -44,6 +44,18 @@ def watched(context: BrowserContext) -> Iterator[Page]:
     yield page
     page.close()
     assert [] == wrong, wrong
+
+
+@contextmanager
+def held(page: Page, pattern: str) -> Iterator[list[Route]]:
+    """Holds what the page asks for back until the end of the block. Yields what is held."""
+    routes: list[Route] = []
+    page.route(pattern, lambda route: routes.append(route))  # noqa: PLW0108 - playwright names its handlers
+    yield routes
+    page.unroute(pattern)
+    for route in routes:
+        with suppress(Error):  # the page has given up on it
+            route.continue_()
 
 
 def cut_off(page: Page) -> list[str]:

@@ -72,9 +72,11 @@ class Shop:
         wait_until(lambda: self.database.execute(listed).fetchone() == LISTED)
 
     def start(self, *names: str, kafka: str | None = None) -> list[Worker]:
-        """Starts processes and returns them when they are ready. `kafka`: brokers of these processes only."""
+        """Starts those of the processes that do not run, and returns them when they are ready. `kafka`: the brokers of
+        these processes only."""
+        running = {worker.name for worker in self.system.workers if worker.runs}
         return self.system.run(
-            *names,
+            *(name for name in names if name not in running),
             kafka_bootstrap_servers=kafka or self.system.kafka,
             console_port=int(self.address.rpartition(":")[2]),
             console_url=self.address,
