@@ -363,7 +363,7 @@ _INDEXES = """
     select indexrelid::regclass::text,
       case when n.oid is null then format('drop index %%s', indexrelid::regclass)
         else format('alter table %%s drop constraint %%I', indrelid::regclass, conname) end,
-      case when n.oid is null then pg_get_indexdef(indexrelid)
+      case when n.oid is null then replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ')
         else format('alter table public.%%s add constraint %%I %%s', indrelid::regclass, conname,
           pg_get_constraintdef(n.oid)) end
     from pg_index left join pg_constraint n on conindid = indexrelid and contype in ('p', 'u')
