@@ -1,20 +1,33 @@
 """Entry point of the command line. Every error ends in a one-line message and an exit code, never in a traceback."""
 
 import json
+import signal
 import sys
 import traceback
+from collections.abc import Sequence
 
-import click
-
-from witiop.cli.main import witiop
-from witiop.exit_codes import INTERRUPTED, NOT_REACHABLE, ending
+_REPLACED_ON_SIGHUP = {"webhook", "console"}
+"""The processes that read the files of their secrets again."""
 
 
 def main() -> None:
     """Runs the command in `sys.argv` and exits with its code."""
     arguments = sys.argv[1:]
+    if arguments[:1] == ["run"] and _REPLACED_ON_SIGHUP.intersection(arguments):
+        # it would end a process that does not serve yet; `infra.serving.server` lets it through
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Runs a command and returns its exit code."""
+    import click
+
+    from witiop.cli.main import witiop
+    from witiop.exit_codes import INTERRUPTED, NOT_REACHABLE, ending
+
     try:
-        result = witiop.main(arguments, prog_name="witiop", standalone_mode=False)
+        result = witiop.main([*arguments], prog_name="witiop", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
@@ -33,7 +46,7 @@ def main() -> None:
 
         if is_debugging():
             traceback.print_exc()
-    sys.exit(code)
+    return code
 
 
 if __name__ == "__main__":

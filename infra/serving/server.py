@@ -45,7 +45,7 @@ def serve(
 
     On SIGHUP replaces all workers by those that `renew` makes, if any, without refusing a connection or a request: the
     new ones accept once they can do their work, and only then the old ones finish. If a new one cannot, the old ones go
-    on.
+    on. A caller that blocks SIGHUP before it reads what `renew` reads again loses none.
 
     A module-level function as `make` also works where processes are spawned. Workers end on their own when this process
     is killed. Must be called from the main thread, because it handles signals."""
@@ -54,6 +54,7 @@ def serve(
         signal.signal(number, lambda *_: os.write(write, _STOP))
     if renew is not None:
         signal.signal(signal.SIGHUP, lambda *_: os.write(write, _RENEW))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     with _listen(host, port) as listener:
         workers = [_started(make, limits, listener) for _ in range(processes)]
         stopped = died = False
