@@ -17,6 +17,7 @@ from infra.postgres.console import audit
 from infra.postgres.console.audit import AuditEntry
 from infra.postgres.kept import notes, tags
 from infra.postgres.kept.tags import MAX_TAG
+from infra.postgres.lists.conversation_page import read_conversation
 
 
 def note_pages(deps: Dependencies) -> Blueprint:
@@ -91,10 +92,13 @@ def clean_tag(text: str) -> str:
 
 
 def _require(deps: Dependencies, id_: UUID) -> None:
-    """Aborts with 403 unless the person of the request may read the conversation."""
+    """Aborts with 403 unless the person of the request may read the conversation, and with 404 if there is none: its
+    customer may have been erased while a page shows it."""
     with deps.connection() as conn:
         if not gate.may_read(conn, id_):
             abort(403)
+        if read_conversation(conn, id_) is None:
+            abort(404)
 
 
 def _shown(deps: Dependencies, id_: UUID) -> ResponseReturnValue:

@@ -23,7 +23,7 @@ _SAME_CUSTOMER: LiteralString = """
 
 def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> bool:
     """Keeps what a person has typed so far; an empty text is no draft, and neither is one that was just sent: a page
-    may tell of it late. Returns whether there is a draft now."""
+    may tell of it late. Returns whether there is a draft now; in a conversation that does not exist there is none."""
     if not text.strip():
         conn.execute(
             f"delete from drafts where person = %(person)s and conversation_id in {_SAME_CUSTOMER}",
@@ -31,10 +31,11 @@ def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> b
         )
         return False
     written = conn.execute(
-        "insert into drafts (conversation_id, person, text) values (%s, %s, %s) on conflict (conversation_id, person) "
+        "insert into drafts (conversation_id, person, text) select c.id, %s, %s from conversations c where c.id = %s "
+        "on conflict (conversation_id, person) "
         "do update set text = excluded.text, sent_by = null, changed_at = now() "
         "where drafts.sent_by is null or drafts.text <> excluded.text",
-        (conversation, person, text),
+        (person, text, conversation),
     )
     return written.rowcount > 0
 
@@ -42,10 +43,10 @@ def keep(conn: Connection[Any], conversation: UUID, person: str, text: str) -> b
 def mark_sent(conn: Connection[Any], conversation: UUID, person: str, text: str, command: str) -> None:
     """Notes that a command asks to send the text."""
     conn.execute(
-        "insert into drafts (conversation_id, person, text, sent_by) values (%s, %s, %s, %s) "
-        "on conflict (conversation_id, person) "
+        "insert into drafts (conversation_id, person, text, sent_by) select c.id, %s, %s, %s from conversations c "
+        "where c.id = %s on conflict (conversation_id, person) "
         "do update set text = excluded.text, sent_by = excluded.sent_by, changed_at = now()",
-        (conversation, person, text, command),
+        (person, text, command, conversation),
     )
 
 

@@ -97,11 +97,12 @@ def mail_notes(conn: Connection[Any], conversation: UUID) -> list[MailNote]:
 def add_note(
     conn: Connection[Any], id_: UUID, conversation: UUID, author: str, text: str, mentioned: Collection[str]
 ) -> bool:
-    """Adds a note and its mentions; False: a note with this id was added before."""
+    """Adds a note and its mentions; False: a note with this id was added before, or there is no such conversation."""
     with conn.transaction():
         added = conn.execute(
-            "insert into notes (id, conversation_id, author, text) values (%s, %s, %s, %s) on conflict do nothing",
-            (id_, conversation, author, text),
+            "insert into notes (id, conversation_id, author, text) select %s, c.id, %s, %s from conversations c "
+            "where c.id = %s on conflict do nothing",
+            (id_, author, text, conversation),
         ).rowcount
         if added:
             conn.execute(

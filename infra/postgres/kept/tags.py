@@ -50,11 +50,12 @@ def used_tags(conn: Connection[Any]) -> list[str]:
 
 
 def add_tag(conn: Connection[Any], conversation: UUID, tag: str, author: str) -> bool:
-    """Adds a tag; False: the conversation has it, or has `MAX_TAGS`."""
+    """Adds a tag; False: the conversation has it, has `MAX_TAGS`, or does not exist."""
     with conn.transaction():
         added = conn.execute(
-            "insert into conversation_tags (conversation_id, tag, author) select %(id)s, %(tag)s, %(author)s "
-            "where (select count(*) from conversation_tags where conversation_id = %(id)s) < %(most)s "
+            "insert into conversation_tags (conversation_id, tag, author) select c.id, %(tag)s, %(author)s "
+            "from conversations c where c.id = %(id)s "
+            "and (select count(*) from conversation_tags where conversation_id = %(id)s) < %(most)s "
             "on conflict do nothing",
             {"id": conversation, "tag": tag, "author": author, "most": MAX_TAGS},
         ).rowcount

@@ -226,3 +226,18 @@ def test_notes_and_tags_are_in_the_download(console: Console, boss: Browser) -> 
     (cells,) = csv.DictReader(boss.download("/unmanaged.csv").decode("utf-8-sig").splitlines())
     assert "invoice" == cells["Tags"]
     assert cells["Notes"].endswith(": Call her")
+
+
+def test_nothing_is_kept_about_a_conversation_that_was_removed_while_a_page_shows_it(
+    console: Console, boss: Browser
+) -> None:
+    """Its customer was erased: what names them would stay for ever."""
+    row = console.office.customer_writes()
+    add_note(boss, row, "Call her")
+    console.office.connection.execute("delete from notes")
+    console.office.connection.execute("delete from conversations")
+    of = f"/conversations/{row}/notes"
+    assert 404 == boss.post(of, "kept", text="Zoe called again", form="form").status_code
+    assert 404 == boss.post(f"{of}/tags", "kept", tag="zoe").status_code
+    assert 404 == boss.get(of, "kept").status_code
+    assert [] == console.office.rows("select id from notes union all select conversation_id from conversation_tags")
