@@ -18,7 +18,7 @@ from infra.postgres.conversations.customers import Customers
 from infra.postgres.retention import erasures
 from infra.postgres.retention.erasures import Erasure
 from infra.postgres.retention.files import note_unneeded
-from infra.postgres.retention.marks import mark, mark_dead_letters
+from infra.postgres.retention.marks import mark, mark_swept
 from infra.postgres.retention.people import Subject, allow_long, customers_of, direct_sends, subject_of
 from infra.postgres.sending.accounts import known_numbers
 from infra.postgres.statistics.contributions import lock_exclusive as lock_statistics
@@ -64,7 +64,9 @@ def _erase(connection: Connection[Any], erasure: Erasure) -> None:
         if customers:
             Customers(connection).lock(customers)
         subject = subject_of(connection, customers, erasure.phone, direct)
-        numbers = sorted({*directory.read(connection)[1].numbers, *known_numbers(connection)})
+        # who is erased at one number alone still writes to the others
+        everywhere = {*directory.read(connection)[1].numbers, *known_numbers(connection)}
+        numbers = sorted(everywhere) if erasure.phone is not None else []
         mark(connection, subject, erasures.keys_of_subject(connection, subject, numbers), until)
         removed = erasures.remove(connection, subject, until, "conversation", "person")
         note_unneeded(connection, subject.files)
@@ -74,7 +76,7 @@ def _erase(connection: Connection[Any], erasure: Erasure) -> None:
 def _sweep(connection: Connection[Any], erasure: Erasure) -> None:
     subject, until = _stored(erasure)
     allow_long(connection)
-    mark_dead_letters(connection, subject, until)
+    mark_swept(connection, subject, until)
     removed = erasures.remove(connection, subject, until, "sweep")
     erasures.note_step(connection, erasure, "swept", subject, until, removed)
 

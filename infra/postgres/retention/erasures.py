@@ -129,8 +129,9 @@ def note_step(
 
 
 def keys_of_subject(connection: Connection[Any], subject: Subject, numbers: Sequence[str]) -> list[IdentityKey]:
-    """Returns the identities by which facts of a person may come: those that are known, and their phones at all
-    numbers, where they may not have written yet. `numbers`: all business numbers."""
+    """Returns the identities by which facts of a person may come: those that are known, and their phones at other
+    numbers, where they may not have written yet. `numbers`: business numbers at which all facts of these phones are to
+    be forgotten."""
     rows = connection.execute(
         "select phone_number_id, kind::text, value from identities where customer_id = any(%(c)b::uuid[]) "
         "union select phone_number_id, kind::text, value from identity_periods where customer_id = any(%(c)b::uuid[]) "

@@ -1,9 +1,9 @@
 """Marks of erasures: what keeps repeats and late facts from bringing anything back (decision 62). Raises psycopg
 errors."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -16,16 +16,25 @@ from infra.postgres.retention.personal import HOLDINGS
 
 
 class Marks(NamedTuple):
-    """What of some facts was erased. `ids`: of facts and conversations; `until`: identity -> facts of theirs from then
-    or before are not stored."""
+    """What of some facts was erased. `ids`: of facts, mails and conversations; `until`: identity -> facts of theirs
+    from then or before are not stored."""
 
     ids: frozenset[UUID]
-    until: dict[IdentityKey, datetime]
+    until: Mapping[IdentityKey, datetime]
+
+
+NO_MARKS = Marks(frozenset(), {})
+
+
+def has_marks(connection: Connection[Any]) -> bool:
+    """Returns whether there are marks at all. In most installations there are none most of the time, so a batch of
+    facts asks this first."""
+    row = connection.execute("select exists (select from erased_ids) or exists (select from erased_people)").fetchone()
+    return row is None or bool(row[0])
 
 
 def marks(connection: Connection[Any], ids: Collection[UUID], keys: Collection[IdentityKey]) -> Marks:
-    """Returns what is marked of these ids and identities. One statement; O(1) while there are no marks, else one hash
-    for each identity."""
+    """Returns what is marked of these ids and identities. One statement, with one hash for each identity."""
     ordered = sorted(keys)
     asked = [[*column] for column in zip(*ordered, strict=True)] if ordered else [[], [], []]
     rows = connection.execute(
@@ -40,7 +49,7 @@ def marks(connection: Connection[Any], ids: Collection[UUID], keys: Collection[I
 
 
 def mark(connection: Connection[Any], subject: Subject, keys: Sequence[IdentityKey], until: datetime) -> None:
-    """Marks what is about to be erased: identities, facts and conversations."""
+    """Marks what is about to be erased: identities, facts, mails and conversations."""
     if keys:
         connection.execute(
             "insert into erased_people (mark, until) select distinct erased_mark(number, kind, value), %b::timestamptz "
@@ -51,18 +60,20 @@ def mark(connection: Connection[Any], subject: Subject, keys: Sequence[IdentityK
     connection.execute(
         "insert into erased_ids (id, at) select distinct id, %b::timestamptz from unnest(%b::uuid[]) as t (id) "
         "order by 1 on conflict (id) do update set at = excluded.at",
-        [until, [*subject.messages, *subject.conversations, *_messages(subject)]],
+        [until, [*subject.messages, *subject.conversations, *subject.mails, *_messages(subject)]],
     )
 
 
-def mark_dead_letters(connection: Connection[Any], subject: Subject, until: datetime) -> None:
-    """Marks the dead letters that are about to be erased."""
-    (of,) = (each for each in HOLDINGS if each.table == "set_aside")
-    connection.execute(
-        f"insert into erased_ids (id, at) select t.id, %(until)b from set_aside t where {of.where} "
-        "on conflict do nothing",
-        subject.arrays(until),
-    )
+def mark_swept(connection: Connection[Any], subject: Subject, until: datetime) -> None:
+    """Marks the dead letters and notices that are about to be erased."""
+    ids: dict[str, LiteralString] = {"set_aside": "t.id", "notices": "t.input_id"}
+    for each in HOLDINGS:
+        if each.table in ids:
+            connection.execute(
+                f"insert into erased_ids (id, at) select {ids[each.table]}, %(until)b from {each.table} t "
+                f"where {each.where} on conflict do nothing",
+                subject.arrays(until),
+            )
 
 
 def _messages(subject: Subject) -> list[UUID]:

@@ -16,8 +16,10 @@ from domain.facts import (
     AgentMessage,
     ConversationFact,
     CustomerIdentityChanged,
+    MailEvent,
     MarketingPreference,
     MessageStatus,
+    Notice,
     Party,
 )
 from domain.ids import customer_id, fact_id
@@ -106,6 +108,57 @@ def test_repeats_late_facts_and_what_names_the_conversation_bring_nothing_back(r
     )
     assert {} == room.where(ZOE, NAME, WORDS, "never seen before")
     assert [] == room.office.rows("select from early_records union all select from set_aside")
+
+
+def old_message(room: ErasureRoom, phone: str = ZOE, hours_ago: float = 3) -> Notice:
+    """A message of long ago, as Meta reports it when a number is connected."""
+    when = at(room.office.hours_ago(hours_ago))
+    body = {"from": phone, "id": f"wamid.old.{phone}", "text": {"body": WORDS}}
+    id_ = fact_id("message", NUMBER, f"wamid.old.{phone}")
+    fields = {"id": id_, "at": when, "sent_at": when, "account_id": "1", "phone_number_id": NUMBER}
+    return Notice.model_validate({**fields, "field": "history", "body": body})
+
+
+def test_an_old_message_that_belongs_to_no_conversation_does_not_come_back(room: ErasureRoom) -> None:
+    """Neither one that was stored, nor one that comes after the erasure for the first time."""
+    room.writes()
+    known = old_message(room)
+    room.office.process(known)
+    assert "notices" in room.where(WORDS)
+    room.erase()
+    deep = old_message(room, hours_ago=4).model_copy(update={"id": fact_id("late"), "body": [[{"to": [f"+{ZOE}"]}]]})
+    room.office.process(known, deep, old_message(room, OTHER))
+    assert {} == room.where(ZOE)
+    assert [{"phone": OTHER}] == room.office.rows("select body ->> 'from' as phone from notices")
+
+
+def test_what_becomes_of_a_mail_after_the_erasure_is_not_stored(room: ErasureRoom) -> None:
+    """Amazon reports for days what became of a mail; its recipients would stay for ever."""
+    conversation = room.writes()
+    mail = fact_id("mail")
+    room.office.connection.execute(
+        "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, "
+        "requested_at, held_until, due_at, state) values (%s, 'c', %s, 'boss', "
+        "'{zoe@example.com}', 's', 'b', false, now(), now(), now(), 'sent')",
+        [mail, conversation],
+    )
+    room.erase()
+    now = datetime.now(UTC)
+    event = {"id": fact_id("bounced"), "at": now, "sent_at": now, "mail_id": mail, "type": "bounced"}
+    room.office.process(MailEvent.model_validate({**event, "recipients": ["zoe@example.com"], "reason": "unknown"}))
+    assert {} == room.where("zoe@example.com")
+
+
+def test_who_is_erased_at_one_number_loses_no_message_to_another_one(room: ErasureRoom) -> None:
+    """A message to the other number was on its way when the customer of the first one was erased."""
+    room.writes()
+    elsewhere = FactMaker("plain", Party(wa_id=ZOE))
+    room.office.process(elsewhere.turn(room.office.hours_ago(2), "elsewhere"))
+    late = elsewhere.turn(room.office.hours_ago(1), "it came late")
+    room.erase(None, customer_id(NUMBER, "w", ZOE))
+    room.office.process(late)
+    bodies = [row["body"] for row in room.office.rows("select body from entries order by at")]
+    assert ["elsewhere", "it came late"] == bodies
 
 
 def test_a_dead_letter_that_was_erased_does_not_come_back_with_its_topic(room: ErasureRoom) -> None:

@@ -1,5 +1,5 @@
-"""SIGHUP replaces the workers, also if it comes before the process serves: the files that it is about may have been read
-already."""
+"""SIGHUP replaces the workers, also if it comes before the process serves: the files that it is about may have been
+read already."""
 
 import http.client
 import multiprocessing
@@ -36,9 +36,7 @@ def _saying(secret: str) -> ServedApp:
 def _serve_with_an_early_signal(port: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     os.kill(os.getpid(), signal.SIGHUP)
-    serve(
-        partial(_saying, "old"), RequestLimits(100), host=LOOPBACK, port=port, renew=lambda: partial(_saying, "new")
-    )
+    serve(partial(_saying, "old"), RequestLimits(100), host=LOOPBACK, port=port, renew=lambda: partial(_saying, "new"))
 
 
 def _said(port: int) -> bytes:
