@@ -19,7 +19,7 @@ from consumers.workers.worker_loop import WorkerLoop
 from domain.retention.periods import Retention
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
-from infra.postgres.retention import expiry, walk
+from infra.postgres.retention import expiry, unattached, walk
 from infra.postgres.retention.marks import end_marks
 from infra.postgres.retention.months import drop_emptied_month, next_month_step
 from infra.process.crash_points import crash_point
@@ -122,14 +122,17 @@ class RetentionWorker:
         return not (has_all and step.to is None)
 
     def remove_old(self) -> bool:
-        """Removes some of the facts without a conversation, files, mails and entries of audit logs whose time is over;
-        returns whether there may be more."""
+        """Removes some of what is over: facts, messages and updates without a conversation, files, mails, dead letters
+        and entries of audit logs; returns whether there may be more."""
         has_more = False
         for table, remove in (
             ("entries", expiry.remove_old_facts),
             ("media", expiry.remove_old_files),
             ("mails", expiry.remove_old_mails),
             ("audit", expiry.remove_old_audit),
+            ("sends", unattached.remove_old_sends),
+            ("notices", unattached.remove_old_notices),
+            ("set_aside", unattached.remove_old_dead_letters),
         ):
             with self._transaction() as connection:
                 n = remove(connection, database_now(connection), self._kept(connection), _MOST)

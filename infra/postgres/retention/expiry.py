@@ -174,7 +174,7 @@ def remove_old_facts(connection: Connection[Any], now: datetime, kept: Mapping[s
 def remove_old_files(connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], most: int) -> int:
     """Removes files of messages, the oldest first, and returns how many. Their messages say so. O(most)
     from the index of the time, and the older files of numbers that keep theirs longer."""
-    before = _horizons([(number, of.files) for number, of in kept.items()], now)
+    before = horizons([(number, of.files) for number, of in kept.items()], now)
     if not before:
         return 0
     rows = connection.execute(
@@ -193,7 +193,7 @@ def remove_old_files(connection: Connection[Any], now: datetime, kept: Mapping[s
 def remove_old_mails(connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], most: int) -> int:
     """Removes mails that were requested so long ago, with what is known of their delivery; returns how many. O(most)
     from the index of the time."""
-    before = _horizons([(number, of.forwarded) for number, of in kept.items()], now)
+    before = horizons([(number, of.forwarded) for number, of in kept.items()], now)
     if not before:
         return 0
     rows = connection.execute(
@@ -213,7 +213,7 @@ def remove_old_audit(connection: Connection[Any], now: datetime, kept: Mapping[s
     """Removes entries of both audit logs; returns how many. An entry that is about no number, or about a conversation
     that is gone, is kept as long as the number with the longest time keeps its own. O(most) from the index of the
     time."""
-    before = _horizons([(number, of.audit) for number, of in kept.items()], now)
+    before = horizons([(number, of.audit) for number, of in kept.items()], now)
     if not before:
         return 0
     rest = longest(of.audit for of in kept.values())
@@ -257,12 +257,12 @@ def _by_number(
     now: datetime,
     most: int,
 ) -> int:
-    before = _horizons(days, now)
+    before = horizons(days, now)
     if not before:
         return 0
     return connection.execute(statement, [*column_arrays(before), max(at for _, at in before), most]).rowcount
 
 
-def _horizons(days: Iterable[tuple[str, int | None]], now: datetime) -> list[tuple[str, datetime]]:
+def horizons(days: Iterable[tuple[str, int | None]], now: datetime) -> list[tuple[str, datetime]]:
     """Returns the numbers that keep something for a limited time, each with the time before which it is over."""
     return [(number, now - timedelta(days=n)) for number, n in sorted(days) if n is not None]

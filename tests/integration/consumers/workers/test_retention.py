@@ -131,6 +131,56 @@ def test_facts_without_a_conversation_go_as_well(room: ErasureRoom) -> None:
     assert [] == room.office.rows("select from entries")
 
 
+def test_what_belongs_to_no_conversation_goes_with_the_time_of_its_number(room: ErasureRoom) -> None:
+    """Messages of campaigns that nobody answered, and old messages of a number that was connected. What still has to be
+    sent stays, and so does what another number keeps."""
+    execute = room.office.connection.execute
+    stored = ((NUMBER, 100, "read"), (NUMBER, 100, "queued"), (NUMBER, 10, "read"), ("plain", 100, "read"))
+    for number, days, state in stored:
+        execute(
+            "insert into sends (id, command_id, phone_number_id, address, address_kind, recipient, kind, lane, "
+            "content, text, actor, is_word, is_claim, needs_window, requested_at, held_until, due_at, state, secret, "
+            "wamid) values (gen_random_uuid(), gen_random_uuid()::text, %s, %s, 'phone', %s, 'template', 2, '{}', %s, "
+            "'boss', false, false, false, now() - make_interval(days => %s), now(), now(), %s, '', "
+            "gen_random_uuid()::text)",
+            [number, ZOE, ZOE, WORDS, days, state],
+        )
+        execute(
+            "insert into notices (input_id, sent_at, at, account_id, phone_number_id, field, body) values "
+            "(gen_random_uuid(), now(), now() - make_interval(days => %s), '1', %s, 'history', to_json(%s::text))",
+            [days, number, WORDS],
+        )
+    execute("insert into send_log (send_id, at, attempt, event, actor) select id, now(), 1, 'accepted', 'x' from sends")
+    execute(
+        "insert into message_status (phone_number_id, wamid, recipient, rank) "
+        "select phone_number_id, wamid, address, 3 from sends"
+    )
+    keeps(room, messages=90)
+    works(room)
+    left = room.office.rows("select phone_number_id, state from sends order by phone_number_id, state")
+    assert [(NUMBER, "queued"), (NUMBER, "read"), ("plain", "read")] == [tuple(row.values()) for row in left]
+    counts = {
+        table: len(room.office.rows(f"select from {table}")) for table in ("send_log", "message_status", "notices")
+    }
+    assert {"send_log": 3, "message_status": 3, "notices": 2} == counts
+
+
+def test_dead_letters_stay_as_long_as_a_number_keeps_its_messages(room: ErasureRoom) -> None:
+    for days in (100, 10):
+        room.office.connection.execute(
+            'insert into set_aside (id, kind, source, reason, received_at, raw, topic, partition, "offset") values '
+            "(gen_random_uuid(), 'unreadable', 'whatsapp', 'r', now() - make_interval(days => %s), 'raw', 't', 0, %s)",
+            [days, days],
+        )
+    keeps(room, messages=90)
+    works(room)
+    assert 2 == len(room.office.rows("select from set_aside")), "another number keeps everything"
+    kept = {number: replace(of, retention=Retention(messages=90)) for number, of in COMPANY.numbers.items()}
+    room.office.apply_directory(replace(COMPANY, numbers=kept))
+    works(room)
+    assert [{"offset": 10}] == room.office.rows('select "offset" from set_aside')
+
+
 def test_files_are_deleted_from_the_store_unless_another_message_has_the_same(room: ErasureRoom) -> None:
     store = FakeStore()
     for key in ("a", "b", "a" + THUMBNAIL):
