@@ -36,6 +36,8 @@ _NAMED_IN_BYTES: LiteralString = (
 )
 _DIGITS: LiteralString = r"regexp_replace(t.value, '\D', '', 'g')"
 _NEW_IDS: LiteralString = "from unnest(%(conversations)b::uuid[], %(anonymous)b::uuid[]) as s (id, anonymous)"
+_NOT_POSTED: LiteralString = "t.state in ('imported', 'planned', 'deferred', 'claimed')"
+"""Recipients whom their campaign would wait for, although their send is gone."""
 _ANONYMOUS: LiteralString = "'00000000-0000-0000-0000-000000000000'"
 
 HOLDINGS: tuple[Holding, ...] = (
@@ -123,9 +125,8 @@ HOLDINGS: tuple[Holding, ...] = (
         "(t.address_key = any(%(values)b::text[]) or t.address = any(%(values)b::text[]) "
         "or t.person = any(%(values)b::text[]) or t.person = any(%(customers)b::uuid[]::text[]))",
         "address = null, address_kind = null, address_key = null, person = null, name = null, parameters = null, "
-        "cells = null, state = case when t.state in ('imported', 'planned', 'deferred') then 'cancelled' "
-        "else t.state end, reason = case when t.state in ('imported', 'planned', 'deferred') then null "
-        "else t.reason end",
+        f"cells = null, state = case when {_NOT_POSTED} then 'cancelled' else t.state end, "
+        f"reason = case when {_NOT_POSTED} then null else t.reason end",
         kept="that a row of a file was sent, and what became of it, for the counts of the campaign",
     ),
     Holding(

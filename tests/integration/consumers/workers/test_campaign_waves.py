@@ -15,6 +15,7 @@ from infra.postgres.campaigns import waves
 from infra.postgres.campaigns.counts import counts_of
 from infra.postgres.sending.sends import SendLogEntry
 from tests.support.campaign_room import CampaignRoom, open_campaign_room
+from tests.support.erasure_room import ErasureRoom
 
 CODES = (131026, 131049, 131049, 130472, 132000, 131053, 132015)
 """Of rows 2 to 8: cannot be reached, gets too much marketing (twice), an experiment, parameters, a file, a paused
@@ -176,3 +177,28 @@ def test_a_wave_of_which_too_much_fails_again_is_paused(room: CampaignRoom) -> N
     room.run()
     assert ("paused", "failures") == (room.campaign(autumn).state, room.campaign(autumn).reason)
     assert len(room.reached()) < 500
+
+
+def test_who_was_erased_after_their_message_failed_is_not_tried_again(room: CampaignRoom) -> None:
+    """The row has no address any more; the others of the wave get their message."""
+    autumn = failed(room)
+    room.connection.execute("update recipients set due_at = now() where row_no = 7")
+    before = len(room.reached())
+    ErasureRoom(room.office).erase("16505550007")
+    assert ("applied", None) == room.command("wave", autumn)
+    room.run()
+    assert ["+16505550008"] == room.reached()[before:]
+    assert "failed 131053" == room.rows_of(autumn)[7]
+    room.counts(autumn)
+
+
+def test_a_campaign_does_not_wait_for_who_was_erased_while_their_message_waited(room: CampaignRoom) -> None:
+    autumn = room.planned(2)
+    room.command("start", autumn)
+    room.worker.poll()
+    assert {"claimed": 2} == room.counts(autumn), "the sender has both"
+    ErasureRoom(room.office).erase("16505550002")
+    room.run()
+    assert ["+16505550003"] == room.reached()
+    assert {"cancelled": 1, "accepted": 1} == room.counts(autumn)
+    assert "finishing" == room.campaign(autumn).state
