@@ -26,6 +26,7 @@ _BEHIND = Histogram(
 )
 
 _TYPES = ("witiop.conversation.", "witiop.mail.")
+_ERASED = "witiop.conversation.erased.v1"
 
 
 class Analytics:
@@ -58,10 +59,11 @@ class Analytics:
 
 
 def _read(record: IncomingRecord) -> Observed | None:
-    """Returns what a record says; None: it is of a type that came later than this program."""
+    """Returns what a record says; None: it is of a type that came later than this program, or says that a customer was
+    erased, which changes no number."""
     headers = record.headers
     type_ = headers["ce_type"]
-    if not type_.startswith(_TYPES):
+    if not type_.startswith(_TYPES) or type_ == _ERASED:
         return None
     at = datetime.fromisoformat(headers["ce_time"])
     return observed(type_, at, ConversationEvent.model_validate_json(record.value))

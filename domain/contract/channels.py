@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from domain import commands, facts
 from domain.campaigns.document import CampaignEvent
 from domain.command_bodies.campaigns import CAMPAIGN_TYPES, CreateCampaign, OptIn, OptOut, OptOutScope, StartCampaign
+from domain.command_bodies.customers import EraseCustomer
 from domain.command_bodies.directory import ChangeDirectory
 from domain.command_bodies.parts import DismissedAs, TransferMode
 from domain.commands import Rejection
@@ -33,7 +34,7 @@ from domain.wishes.wish import WishEnd, WishState
 
 
 class PublishedCustomer(Published):
-    """The customer; unknown parts are null."""
+    """The customer; unknown parts are null, and all of one who was erased."""
 
     wa_id: str | None
     """WhatsApp id: the phone number in digits."""
@@ -297,6 +298,7 @@ _RECALLS_ONE = {"oneOf": [{"required": [name]} for name in _RECALLED]}
 _TO_ONE = {"oneOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMES_ONE = {"anyOf": [{"required": ["conversation_id"]}, {"required": ["phone_number_id", "customer"]}]}
 _NAMED = {"properties": {"customer": {"anyOf": [{"required": ["wa_id"]}, {"required": ["user_id"]}]}}}
+_ONE_PERSON = ({"required": ["customer_id"]}, {"required": ["phone"]})
 _KIND = {"required": ["kind"]}
 _CAMPAIGN_RULES: dict[type[BaseModel], dict[str, Any]] = {
     CreateCampaign: {"oneOf": [{"required": ["file"]}, {"required": ["customers"]}]},
@@ -344,7 +346,8 @@ CHANNELS = (
         "published",
         "cloudevents-kafka",
         "Events of conversations and of the mails about them, published at least once: ce_id identifies an event, and "
-        f"ce_sequence its place within the conversation. {SEQUENCE}",
+        f"ce_sequence its place within the conversation. {SEQUENCE} After `witiop.conversation.erased.v1`, which names "
+        "nobody, forget what else you have of that customer.",
         "the conversation's id",
         tuple(map(_published, get_args(EventName))),
     ),
@@ -371,6 +374,7 @@ CHANNELS = (
             *(MessageType(name, body, name, _CAMPAIGN_RULES.get(body, {})) for name, body in CAMPAIGN_TYPES.items()),
             MessageType("witiop.command.opt_out.v1", OptOut, "witiop.command.opt_out.v1"),
             MessageType("witiop.command.opt_in.v1", OptIn, "witiop.command.opt_in.v1"),
+            MessageType("witiop.command.erase.v1", EraseCustomer, "witiop.command.erase.v1", {"oneOf": [*_ONE_PERSON]}),
             MessageType("witiop.command.directory.v1", ChangeDirectory, "witiop.command.directory.v1"),
         ),
     ),

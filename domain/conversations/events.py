@@ -2,7 +2,8 @@
 
 The effect of one input is published as a chain of events. The last event of the chain names the current state of the
 conversation: `became_unmanaged`, `queued`, `reserved`, `assigned`, `accepted`, `managed`, `dismissed`, or `closed` once
-it is over. So the last public event does not depend on the order in which facts arrived (docs/decisions/0005).
+it is over. So the last public event does not depend on the order in which facts arrived (docs/decisions/0005). After
+`erased` nothing follows: the customer was erased (`domain.conversations.erasure`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ EventName = Literal[
     "corrected",
     "customer_changed",
     "dismissed",
+    "erased",
     "mail.sent",
     "mail.delivered",
     "mail.bounced",

@@ -389,6 +389,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "media": "select, update, delete",
         "months": "select",
         "opt_outs": "select, insert, update, delete",
+        "outbox": "select, insert, delete",
         "retention_walk": "select, update",
         "unmanaged_counts": "select, insert, update",
         "unneeded_files": "select, insert, update, delete",

@@ -53,6 +53,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "mode": "exclusive",
         "expected_version": 1,
     },
+    "witiop.command.erase.v1": {"phone": "393331234567"},
     "witiop.command.transfer_on_reply.v1": {
         "conversation_id": _CONVERSATION,
         "template": {"name": "call", "language": "en", "parameters": ["Ada"]},

@@ -291,7 +291,9 @@ def run_retention(settings: Settings) -> None:
 
     trim = partial(_trim_unreadable, settings)
     with closing(DatabaseSession(settings.postgres_dsn.get_secret_value(), "retention")) as session:
-        worker = RetentionWorker(session.transaction, delete_files if settings.media_bucket else None, trim)
+        worker = RetentionWorker(
+            session.transaction, delete_files if settings.media_bucket else None, trim, topics(settings)
+        )
         run_worker(settings, worker.run, worker.not_ready_reason)
 
 

@@ -12,9 +12,14 @@ import structlog
 from prometheus_client import Counter, Histogram
 from psycopg import Connection
 
+from consumers.changes.public_events import public_event_record
+from domain.conversations.erasure import erased
+from domain.topics import Topics
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.customers import Customers
+from infra.postgres.conversations.histories import CustomerHistories
+from infra.postgres.messaging.outbox import Outbox
 from infra.postgres.retention import erasures
 from infra.postgres.retention.erasures import Erasure
 from infra.postgres.retention.files import note_unneeded
@@ -38,21 +43,23 @@ _HELD = Histogram(
 log = structlog.get_logger("retention")
 
 
-def erase_next(connection: Connection[Any]) -> bool:
-    """Does the next step of the oldest erasure, in the caller's transaction; returns whether there was one. Raises
-    psycopg errors."""
+def erase_next(connection: Connection[Any], topics: Topics) -> bool:
+    """Does the next step of the oldest erasure, in the caller's transaction; returns whether there was one. `topics`:
+    on which the events of conversations are published. Raises psycopg errors."""
     erasure = erasures.next_erasure(connection, database_now(connection) - SETTLED)
     if erasure is None:
         return False
-    step = {"asked": _erase, "erased": _sweep, "swept": _settle}[erasure.state]
-    step(connection, erasure)
+    if erasure.state == "asked":
+        _erase(connection, erasure, topics)
+    else:
+        (_sweep if erasure.state == "erased" else _settle)(connection, erasure)
     crash_point("retention.before-commit")
     _DONE.labels(erasure.state).inc()
     log.info("retention.erasure_step", erasure=str(erasure.id), after=erasure.state)
     return True
 
 
-def _erase(connection: Connection[Any], erasure: Erasure) -> None:
+def _erase(connection: Connection[Any], erasure: Erasure, topics: Topics) -> None:
     # looked for before anybody has to wait: this may take longer than the rest
     direct = direct_sends(connection, customers_of(connection, erasure.phone, erasure.customer_id), erasure.phone)
     lock_words(connection)
@@ -68,7 +75,10 @@ def _erase(connection: Connection[Any], erasure: Erasure) -> None:
         everywhere = {*directory.read(connection)[1].numbers, *known_numbers(connection)}
         numbers = sorted(everywhere) if erasure.phone is not None else []
         mark(connection, subject, erasures.keys_of_subject(connection, subject, numbers), until)
+        known = CustomerHistories(connection).read(subject.conversations)
         removed = erasures.remove(connection, subject, until, "conversation", "person")
+        last_events = (erased(conversation, until, erasure.asked_by) for conversation in known)
+        Outbox(connection).add(public_event_record(event, topics.conversations) for event in last_events)
         note_unneeded(connection, subject.files)
         erasures.note_step(connection, erasure, "erased", subject, until, removed)
 

@@ -17,6 +17,7 @@ from psycopg import Connection
 from consumers.workers.retention.erasing import erase_next
 from consumers.workers.worker_loop import WorkerLoop
 from domain.retention.periods import Retention
+from domain.topics import Topics
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
 from infra.postgres.retention import expiry, unattached, walk
@@ -40,6 +41,8 @@ _MONTHS_AHEAD = 2
 TOPICS_KEEP = timedelta(days=30 + 7)
 """How long a topic may bring back what was erased: its retention, and what Meta repeats."""
 
+_TOPICS = Topics()
+
 _REMOVED = Counter("witiop_retention_removed", "Rows that were removed because their time was over.", ["table"])
 _WALKED = Gauge("witiop_retention_walk_seconds", "How long the last walk through all conversations took.")
 
@@ -49,19 +52,21 @@ log = structlog.get_logger("retention")
 class RetentionWorker:
     """Works until stopped. `transaction`: as for the consumers; `delete_files`: deletes files that nothing needs any
     more from the store, and returns whether there may be more; `trim`: deletes from topics what was copied from them;
-    `clock`: seconds that only increase."""
+    `topics`: as for the consumers; `clock`: seconds that only increase."""
 
     def __init__(
         self,
         transaction: Callable[[], AbstractContextManager[Connection[Any]]],
         delete_files: Callable[[Connection[Any]], bool] | None = None,
         trim: Callable[[Connection[Any]], None] | None = None,
+        topics: Topics = _TOPICS,
         clock: Callable[[], float] = monotonic,
         walk_again: timedelta = _WALK_AGAIN,
     ) -> None:
         self._transaction = transaction
         self._delete_files = delete_files
         self._trim = trim
+        self._topics = topics
         self._clock = clock
         self._walk_again = walk_again
         self._rest_at = float("-inf")
@@ -95,7 +100,7 @@ class RetentionWorker:
     def erase(self) -> bool:
         """Does the next step of an erasure; returns whether there was one."""
         with self._transaction() as connection:
-            return erase_next(connection)
+            return erase_next(connection, self._topics)
 
     def walk(self) -> bool:
         """Looks at the next conversations, the oldest first, and removes what is over; returns whether more follow."""

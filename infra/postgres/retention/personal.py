@@ -79,7 +79,13 @@ HOLDINGS: tuple[Holding, ...] = (
         "(t.item = any(%(conversations)b::uuid[]) or t.item = any(%(mails)b::uuid[]))",
         exported=False,
     ),
-    Holding("outbox", "conversation", "t.key = any(%(conversations)b::uuid[]::text[])", exported=False),
+    Holding(
+        "outbox",
+        "conversation",
+        "t.key = any(%(conversations)b::uuid[]::text[]) "
+        "and coalesce(t.headers ->> 'ce_type', '') <> 'witiop.conversation.erased.v1'",
+        exported=False,
+    ),
     Holding("identity_periods", "person", "t.customer_id = any(%(customers)b::uuid[])"),
     Holding("identities", "person", "t.customer_id = any(%(customers)b::uuid[])"),
     Holding("customers", "person", "t.id = any(%(customers)b::uuid[])"),

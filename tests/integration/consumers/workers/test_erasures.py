@@ -4,10 +4,12 @@ else keeps everything (docs/design/retention.md, E1-E5)."""
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic_core import from_json
 
 from consumers.handlers.conversations import Conversations
 from consumers.workers.retention.erasing import erase_next
@@ -32,8 +34,8 @@ from tests.support.databases import Databases
 from tests.support.erasure_room import NAME, OTHER, WORDS, ZOE, ErasureRoom, open_erasure_room
 from tests.support.stories import NUMBER, FactMaker, at
 
-KNOWS_IDS = {"erased_ids"}
-"""Tables that remember which conversations were erased, so that nothing brings them back."""
+KNOWS_IDS = {"erased_ids", "outbox"}
+"""Tables that remember which conversations were erased, so that nothing brings them back, and others learn of it."""
 
 
 @pytest.fixture
@@ -57,6 +59,7 @@ def test_after_an_erasure_no_table_has_anything_of_the_person(room: ErasureRoom)
     assert there.keys() == removed.keys()
     traces = room.where(ZOE, NAME, WORDS, "zirconium", str(conversation), str(customer_id(NUMBER, "w", ZOE)))
     assert KNOWS_IDS >= traces.keys(), traces
+    assert {str(conversation)} == traces["outbox"]
     assert {} == counted(connection, subject, database_now(connection), everything=True)
     assert [("done", None, None, None)] == [
         tuple(row.values()) for row in room.office.rows("select state, phone, customer_id, subject from erasures")
@@ -159,6 +162,27 @@ def test_who_is_erased_at_one_number_loses_no_message_to_another_one(room: Erasu
     room.office.process(late)
     bodies = [row["body"] for row in room.office.rows("select body from entries order by at")]
     assert ["elsewhere", "it came late"] == bodies
+
+
+def test_who_reads_public_events_learns_of_the_erasure(room: ErasureRoom) -> None:
+    """Also an agent's desktop, for which the conversation would be open for ever. The event outlives the last step
+    while the relay is away, and changes no number."""
+    over, active = room.writes(hours_ago=30), room.writes()
+    room.office.timer.close_due()
+    before = {each.value: each for each in room.public_events()}
+    room.count([*before.values()])
+    numbers = room.office.rows("select * from stat_hours order by day, reason")
+    room.erase()
+    told = [each for each in room.public_events() if each.value not in before]
+    assert {b"witiop.conversation.erased.v1"} == {dict(each.raw_headers)["ce_type"] for each in told}
+    rows = {UUID(row["id"]): row for row in (from_json(each.value) for each in told)}
+    assert {over, active} == rows.keys()
+    for row in rows.values():
+        assert {None} == {*row["customer"].values(), row["last_text"], row["owner"]}
+        assert ("closed", "boss") == (row["status"], row["actor"])
+        assert row["closed_at"]
+    room.count(told)
+    assert numbers == room.office.rows("select * from stat_hours order by day, reason")
 
 
 def test_a_dead_letter_that_was_erased_does_not_come_back_with_its_topic(room: ErasureRoom) -> None:
@@ -322,7 +346,7 @@ def test_a_batch_that_waits_for_the_erasure_sees_its_marks(room: ErasureRoom, da
     with open_erasure_room(database) as beside:
         waiting = Thread(target=lambda: beside.office.process(late))
         with room.office.connection.transaction():
-            assert erase_next(room.office.connection)
+            assert erase_next(room.office.connection, room.office.topics)
             waiting.start()
             waiting.join(0.3)
             assert waiting.is_alive(), "it waits"
@@ -334,7 +358,7 @@ def test_an_erasure_that_cannot_be_committed_is_carried_out_again(room: ErasureR
     room.writes()
     assert ("applied", None) == room.ask()
     with room.office.connection.transaction(force_rollback=True):
-        assert erase_next(room.office.connection)
+        assert erase_next(room.office.connection, room.office.topics)
     assert 1 == len(room.conversations())
     while room.worker.erase():
         room.settle()

@@ -16,6 +16,7 @@ from domain.campaigns.answers import NamedCampaign
 from domain.commands import Command, Dismiss, InvalidCommand, Rejection, read_command, signature
 from domain.contract.channels import CHANNELS, Channel, MessageType
 from domain.conversations.conversation import Decisions, Owner, decision_ref
+from domain.conversations.erasure import erased
 from domain.conversations.events import Cause, EventName, PublicEvent
 from domain.conversations.fold import decide
 from domain.facts import FACT, CustomerIdentityChanged, Fact, Party
@@ -95,7 +96,18 @@ def mails() -> Iterator[PublicEvent]:
             yield PublicEvent(conversation, name, at(1), (fact_id("c"),), "ses", replace(mail, reason=reason))
 
 
-EVENTS: list[PublicEvent] = [*(event_ for story in stories() for event_ in story.events), *mails()]
+def erasures() -> Iterator[PublicEvent]:
+    """Yields the last event of a customer who was erased, of an active and of a closed conversation."""
+    for story in (Story(at(1)).receive(T.turn(0, "hello")), next(stories())):
+        (conversation,) = story.history.conversations
+        yield erased(conversation, at(40), "boss")
+
+
+EVENTS: list[PublicEvent] = [
+    *(event_ for story in stories() for event_ in story.events),
+    *mails(),
+    *erasures(),
+]
 
 
 def test_docs_events_matches_the_code() -> None:
@@ -208,7 +220,7 @@ def read_signed(name: str, value: object) -> Command | InvalidCommand:
 def test_a_command_that_matches_its_schema_is_read_and_any_other_is_malformed(message: MessageType) -> None:
     example = EXAMPLES[message.schema]
     assert isinstance(read_signed(message.name, example), Command)
-    for name in message.data.model_json_schema().get("required", ["conversation_id"]):
+    for name in message.data.model_json_schema().get("required", [*example][:1]):
         without = {key: value for key, value in example.items() if key != name}
         assert wrong(message.schema, without)
         assert isinstance(read_signed(message.name, without), InvalidCommand)
