@@ -13,6 +13,7 @@ _OUTCOMES = {
     500: "failed",
     503: "not_acknowledged",
 }
+_PATHS = ("/webhooks/whatsapp", "/webhooks/softbot", "/webhooks/agents", "/webhooks/ses", "other")
 
 
 class WebhookMetrics:
@@ -53,6 +54,9 @@ class WebhookMetrics:
         )
 
         self._answers = _Labelled(self._requests)
+        for path in _PATHS:  # an alert about the first one needs a sample from before it
+            self._answers[path, "failed"].inc(0)
+            self._answers[path, "not_acknowledged"].inc(0)
         self._updates_of = _Labelled(self._updates)
 
     def answered(self, path: str, status: int) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from consumers.batches.poison import PoisonPolicy
 from domain.ids import ConversationId, CustomerId
+from infra.process.metrics import count_from_zero
 
 Due = tuple[ConversationId, CustomerId]
 """A conversation that a worker found to be due, and its customer."""
@@ -60,6 +61,7 @@ class Isolation(Generic[Work]):
         self._clock = clock
         self._parked_until: dict[UUID, float] = {}
         self._reasons: dict[UUID, str] = {}
+        count_from_zero(_PARKED, [parking_list.worker])
 
     def not_ready_reason(self) -> str | None:
         """Returns how many items failed when they were last tried, and why, for /readyz; None: none did."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event as Flag
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import psycopg
@@ -43,9 +43,11 @@ from infra.postgres.media import received
 from infra.postgres.messaging.parked import ParkedItems
 from infra.process.cpu_limit import CpuLimit
 from infra.process.crash_points import crash_point
+from infra.process.metrics import count_from_zero
 from infra.process.readiness import every_reason
 
 _POSTS = Counter("witiop_mails_posts", "Posts to SES, by outcome.", ["outcome"])
+count_from_zero(_POSTS, (each.__name__.lower() for each in get_args(AttemptOutcome)))
 _ABANDONED = Counter("witiop_mails_abandoned", "Mails whose sender ended during its post.")
 
 log = structlog.get_logger("mails")

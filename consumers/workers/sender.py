@@ -52,6 +52,7 @@ from infra.postgres.sending.sends import SendLogEntry
 from infra.postgres.sending.unknown import known_statuses
 from infra.process.backoff import Backoff
 from infra.process.crash_points import crash_point
+from infra.process.metrics import count_from_zero
 from infra.process.readiness import every_reason
 
 _POSTS = Counter("witiop_sender_posts", "Posts to Meta, by outcome.", ["outcome"])
@@ -324,6 +325,7 @@ _WORDS: dict[type[PostOutcome], str] = {
     Unanswered: "unanswered",
 }
 """How a post ended, in the send's own log."""
+count_from_zero(_POSTS, _WORDS.values())
 
 
 def _reason(outcome: PostOutcome) -> str | None:

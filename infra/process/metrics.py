@@ -2,12 +2,19 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Counter
+
+
+def count_from_zero(counter: "Counter", values: Iterable[str]) -> None:
+    """Makes a counter with one label have these values before the first event. Prometheus sees no increase in a counter
+    that appears together with its first event, so an alert about one event would not fire."""
+    for value in values:
+        counter.labels(value)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
-from tests.support.exported_metrics import OF_EVERY_PROCESS, defined_metrics, known_series
+from tests.support.exported_metrics import OF_EVERY_PROCESS, at_the_start, defined_metrics, known_series
 from tests.support.paths import ROOT
 from witiop.wiring.processes import PROCESSES
 
@@ -92,6 +92,26 @@ def test_every_metric_and_label_of_an_expression_exists(place: str, text: str, n
     outermost = next(iter(aggregations(expression)), None)
     shown = grouped_by(outermost) if outermost is not None else labels_of(expression)
     assert set() == set(named.split()) - shown, f"{place} names a label that its expression does not have"
+
+
+FIRST_EVENTS = [
+    pytest.param(each, id=f"{name} {each.name}")
+    for name, rule in ALERTS.items()
+    for comparison in parts(promql_parser.parse(rule["expr"]), promql_parser.BinaryExpr)
+    if str(comparison.op) == ">" and isinstance(comparison.rhs, promql_parser.NumberLiteral) and not comparison.rhs.val
+    if any(call.func.name == "increase" for call in parts(comparison.lhs, promql_parser.Call))
+    for each in selectors(comparison.lhs)
+]
+
+
+@pytest.mark.parametrize("selector", FIRST_EVENTS)
+def test_a_counter_whose_first_event_is_an_alert_is_there_before_it(selector: promql_parser.VectorSelector) -> None:
+    """Prometheus sees no increase in one that appears together with its first event."""
+    there = [each.labels for each in at_the_start() if each.name == selector.name]
+    assert there
+    for matcher in selector.matchers.matchers:
+        for value in matcher.value.split("|"):
+            assert value in {labels[matcher.name] for labels in there}, f"{matcher.name}={value}"
 
 
 def test_every_metric_is_in_a_rule_or_in_the_dashboard() -> None:

@@ -3,12 +3,16 @@
 import importlib
 from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.samples import Sample
 
 from console.metrics import ConsoleMetrics
+from consumers.batches.metrics import ConsumerMetrics
+from consumers.workers.isolation import Isolation
+from infra.postgres.messaging.parked import ParkedItems
 from tests.support.paths import ROOT
 from webhook.metrics import WebhookMetrics
 
@@ -42,6 +46,21 @@ def defined_metrics() -> tuple[DefinedMetric, ...]:
     WebhookMetrics(of_http_processes)
     ConsoleMetrics(of_http_processes)
     return tuple(_metrics(REGISTRY)) + tuple(_metrics(of_http_processes))
+
+
+def at_the_start() -> list[Sample]:
+    """Returns what the processes export before anything has happened."""
+    defined_metrics()
+    ConsumerMetrics("witiop.conversations")
+    Isolation(ParkedItems(cast(Any, None), "timer"), lambda due: due[0])
+    of_http_processes = CollectorRegistry()
+    WebhookMetrics(of_http_processes)
+    return [
+        sample
+        for registry in (REGISTRY, of_http_processes)
+        for metric in registry.collect()
+        for sample in metric.samples
+    ]
 
 
 def _metrics(registry: CollectorRegistry) -> Iterable[DefinedMetric]:

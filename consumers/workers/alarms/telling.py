@@ -39,12 +39,14 @@ from infra.postgres.alarms.deliveries import ClaimedDelivery
 from infra.postgres.alarms.receivers import customer_of, person_of, receiver_of
 from infra.postgres.connections.clock import database_now
 from infra.process.crash_points import crash_point
+from infra.process.metrics import count_from_zero
 
 _IDLE_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(hours=24)
 """After this a delivery fails for good: so late it says nothing new."""
 _TOLD = Counter("witiop_alarms_told", "Attempts to tell a channel or a person, by outcome.", ["outcome"])
+count_from_zero(_TOLD, ("delivered", "failed", "again"))
 
 log = structlog.get_logger("alarms")
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 import psycopg
@@ -31,6 +31,7 @@ from domain.directory import Directory
 from domain.rescue.acts import (
     EXPIRES_AFTER,
     LOST_AFTER,
+    ActState,
     RuleAct,
     act_id,
     after_result,
@@ -54,6 +55,7 @@ from infra.postgres.rules.views import SeenByRules, see
 from infra.postgres.rules.watch import Looked
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
+from infra.process.metrics import count_from_zero
 from infra.process.readiness import every_reason
 
 SOURCE = "/witiop/rules"
@@ -74,6 +76,7 @@ _SOON = timedelta(seconds=30)
 
 _ACTED = Counter("witiop_rules_acted", "Actions that rules asked for.", ["action"])
 _SETTLED = Counter("witiop_rules_settled", "Actions of rules by what became of them.", ["state"])
+count_from_zero(_SETTLED, get_args(ActState))
 _WAITING = Gauge("witiop_rules_over_limit", "Conversations that wait because rules have acted too often in a minute.")
 
 log = structlog.get_logger("rules")
