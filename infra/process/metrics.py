@@ -19,7 +19,8 @@ def count_from_zero(counter: "Counter", values: Iterable[str]) -> None:
 
 @contextmanager
 def shared_between_processes() -> Iterator["CollectorRegistry"]:
-    """Yields a registry that adds up the metrics of all child processes of this run, also of those that ended.
+    """Yields a registry that adds up the metrics of all child processes of this run, also of those that ended, and has
+    what the processes use.
 
     prometheus_client chooses its multiprocess mode when it is imported, so enter this block before anything imports it,
     and create metrics in the children only.
@@ -30,6 +31,9 @@ def shared_between_processes() -> Iterator["CollectorRegistry"]:
         from prometheus_client import CollectorRegistry
         from prometheus_client.multiprocess import MultiProcessCollector
 
+        from infra.process.family_metrics import FamilyMetrics
+
         registry = CollectorRegistry()
         MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        registry.register(FamilyMetrics())
         yield registry
