@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 _LEVEL = 3
 """Of compression: higher ones take twice the time for 5 % less."""
 _BLOCK_BYTES = 1024 * 1024
+_DAMAGE = (BadZipFile, KeyError, EOFError, ValueError, RuntimeError, zlib.error)
+"""What `zipfile` raises for a file of which some bytes are others: RuntimeError for one that claims to be encrypted,
+and NotImplementedError, which is one, for an unknown compression or version."""
 
 
 class BackupDamaged(Exception):
@@ -91,7 +94,7 @@ class BackupReader:
         try:
             self._archive = ZipFile(path)
             self.manifest = BackupManifest.model_validate_json(self._archive.read(MANIFEST))
-        except (BadZipFile, KeyError, ValidationError) as error:
+        except _DAMAGE as error:
             raise BackupDamaged(f"{path} is not a backup, or was not finished") from error
         if self.manifest.format != FORMAT:
             raise BackupDamaged(f"{path} has the format {self.manifest.format}; this program reads {FORMAT}")
@@ -106,7 +109,7 @@ class BackupReader:
                     digest.update(block)
                     rows += block.count(b"\n")
                     yield block
-        except (BadZipFile, KeyError, EOFError, zlib.error) as error:
+        except _DAMAGE as error:
             raise BackupDamaged(f"the table {name} is damaged: {type(error).__name__}") from error
         if (rows, digest.hexdigest()) != (expected.rows, expected.digest):
             raise BackupDamaged(f"the table {name} is not what was written: {rows:,} rows of {expected.rows:,}")
