@@ -20,7 +20,7 @@ class DatabaseNotEmpty(Exception):
 
 def restore(dsn: str, reader: BackupReader) -> BackupManifest:
     """Restores a backup that was checked (`BackupReader.check`), and returns its manifest. The schema is that of the
-    backup afterwards. Blocks until everything is written.
+    backup afterwards; nobody is signed in to the console. Blocks until everything is written.
 
     Raises:
         DatabaseNotEmpty: the database has tables; nothing was changed.
@@ -46,6 +46,8 @@ def restore(dsn: str, reader: BackupReader) -> BackupManifest:
             _load(connection, reader, name)
         for name, last in manifest.sequences.items():
             connection.execute("select setval(%b::regclass, %b)", [f'"{name}"', last])
+        connection.execute("delete from console_sessions")  # some may have been ended since, because they were stolen
+        restores.forget_unconfirmed(connection)
         restores.recognise(connection)
     with psycopg.connect(conninfo(dsn, "restore", statement_seconds=0), autocommit=True) as connection:
         connection.execute("analyze")  # without statistics the first queries take the wrong indexes

@@ -94,6 +94,12 @@ def recognise(connection: Connection[Any]) -> bool:
     return True
 
 
+def forget_unconfirmed(connection: Connection[Any]) -> None:
+    """Forgets a restore that was unconfirmed when the backup was made, so that the one from it is recognised: mails and
+    sends that were requested between the two are held as well."""
+    connection.execute("delete from restores where confirmed_at is null")
+
+
 def is_read_again(connection: Connection[Any], inbound: str) -> bool:
     """Returns whether what came before the last restore was recognised has been processed again, which tells whom
     messages reached that the backup does not know. `inbound`: name of the topic."""

@@ -70,6 +70,35 @@ def test_a_restored_database_has_every_row_and_goes_on_counting_where_the_other_
         assert is_open(connection), "what was waiting is held, whatever Kafka knows"
 
 
+def test_what_was_requested_after_an_earlier_restore_is_held_as_well(filled: str, empty: str, tmp_path: Path) -> None:
+    """The backup was made before somebody confirmed the earlier one. The mail may have been sent after it."""
+    with psycopg.connect(filled) as connection:
+        connection.execute("insert into restores (recognised_at) values (now() - interval '1 hour')")
+        connection.execute(
+            "insert into mails (id, command_id, conversation_id, issuer, recipients, subject, body, masked, "
+            "requested_at, held_until, due_at, state) values (gen_random_uuid(), 'c', gen_random_uuid(), 'boss', "
+            "'{a@example.com}', 's', 'b', false, now(), now(), now(), 'requested')"
+        )
+    back_up(filled, tmp_path / "b")
+    restore(empty, BackupReader(tmp_path / "b"))
+    with psycopg.connect(empty) as connection:
+        assert [("held_after_restore",)] == connection.execute("select state from mails").fetchall()
+        (row,) = connection.execute("select recognised_at > now() - interval '1 minute' from restores").fetchall()
+        assert (True,) == row
+
+
+def test_nobody_is_signed_in_after_a_restore(filled: str, empty: str, tmp_path: Path) -> None:
+    """A session of the backup may have been ended since."""
+    with psycopg.connect(filled) as connection:
+        connection.execute(
+            "insert into console_sessions (token_hash, name, awaits_code) values (%b, 'boss', false)", [b"hash"]
+        )
+    back_up(filled, tmp_path / "b")
+    restore(empty, BackupReader(tmp_path / "b"))
+    with psycopg.connect(empty) as connection:
+        assert [] == connection.execute("select name from console_sessions").fetchall()
+
+
 def test_months_that_were_divided_later_are_divided_again(filled: str, empty: str, tmp_path: Path) -> None:
     with psycopg.connect(filled, autocommit=True) as connection:
         for parent in ("entries", "history"):
