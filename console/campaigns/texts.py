@@ -76,6 +76,8 @@ _EVENTS = {
     "resolved": gettext_noop("{who} settled messages that Meta did not confirm"),
     "canary": gettext_noop("The first messages are sent; their outcome is awaited"),
     "canary_passed": gettext_noop("The first messages went well: it went on by itself"),
+    "rows_removed": gettext_noop("The recipients' names and values were removed: their retention period is over"),
+    "addresses_removed": gettext_noop("The recipients' addresses were removed: their retention period is over"),
 }
 _EVENTS_BY_ITSELF = {
     "running": gettext_noop("Started as planned"),
@@ -149,6 +151,8 @@ def recipient_reason(of: str, code: str | None) -> str:
 def happened(directory: Directory, event: str, actor: str, why: str | None, *, again: bool) -> str:
     """A sentence about an entry of a campaign's log. `again`: it was paused before."""
     key = "again" if event == "running" and again else event
+    if (event, why) == ("rows_removed", "whole"):
+        key = "addresses_removed"
     text = _EVENTS.get(key, key)
     if actor == BY_ITSELF:
         text = _EVENTS_BY_ITSELF.get(key, text)

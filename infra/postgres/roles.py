@@ -371,6 +371,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "retention": {
         **_DIRECTORY,
         **_REMOVES,
+        "campaign_log": "select, insert",
         "campaign_counts": "select, insert, update",
         "campaigns": "select",
         "command_audit": "select, update, delete",

@@ -20,7 +20,7 @@ from domain.retention.periods import Retention
 from domain.topics import Topics
 from infra.postgres import directory
 from infra.postgres.connections.clock import database_now
-from infra.postgres.retention import expiry, unattached, walk
+from infra.postgres.retention import campaign_rows, expiry, unattached, walk
 from infra.postgres.retention.marks import end_marks
 from infra.postgres.retention.months import drop_emptied_month, next_month_step
 from infra.process.crash_points import crash_point
@@ -127,8 +127,8 @@ class RetentionWorker:
         return not (has_all and step.to is None)
 
     def remove_old(self) -> bool:
-        """Removes some of what is over: facts, messages and updates without a conversation, files, mails, dead letters
-        and entries of audit logs; returns whether there may be more."""
+        """Removes some of what is over: facts, messages and updates without a conversation, files, mails, dead letters,
+        what rows of campaigns say, and entries of audit logs; returns whether there may be more."""
         has_more = False
         for table, remove in (
             ("entries", expiry.remove_old_facts),
@@ -136,6 +136,7 @@ class RetentionWorker:
             ("mails", expiry.remove_old_mails),
             ("audit", expiry.remove_old_audit),
             ("sends", unattached.remove_old_sends),
+            ("recipients", campaign_rows.remove_old_rows),
             ("notices", unattached.remove_old_notices),
             ("set_aside", unattached.remove_old_dead_letters),
         ):

@@ -38,12 +38,13 @@ def retry(
     connection: Connection[Any], campaign: UUID, code: str, after: int, most: int, wave: int, moves: Moves
 ) -> tuple[int, int]:
     """Makes at most `most` recipients behind row `after` whose message failed with a code recipients of a later wave;
-    returns how many those were, and the row of the last one. Who was erased meanwhile stays as they are. O(most)."""
+    returns how many those were, and the row of the last one. Rows of which nothing is known any more, by an erasure or
+    because their time is over, are left. O(most)."""
     why: LiteralString = "r.reason = %(code)b" if code else "r.reason is null and %(code)b = ''"
     found = connection.execute(
         "with old as materialized (select r.row_no, r.wave, r.variant from recipients r "
         f"where r.campaign_id = %(campaign)b and r.state = 'failed' and {why} and r.row_no > %(after)b "
-        "and r.wave < %(wave)b and r.address is not null order by r.row_no limit %(most)b for update) "
+        "and r.wave < %(wave)b and r.parameters is not null order by r.row_no limit %(most)b for update) "
         "update recipients r set state = case when r.due_at > clock_timestamp() then 'deferred' else 'planned' end, "
         "reason = case when r.due_at > clock_timestamp() then %(later)b end, wave = %(wave)b from old "
         "where r.campaign_id = %(campaign)b and r.row_no = old.row_no "

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from consumers.workers.retention.file_removal import FileRemoval
 from consumers.workers.retention.worker import RetentionWorker
 from domain.facts import Party
+from domain.ids import fact_id
 from domain.retention.periods import Retention
 from infra.media.store import THUMBNAIL
 from infra.postgres.connections.session import DatabaseSession
@@ -163,6 +164,46 @@ def test_what_belongs_to_no_conversation_goes_with_the_time_of_its_number(room: 
         table: len(room.office.rows(f"select from {table}")) for table in ("send_log", "message_status", "notices")
     }
     assert {"send_log": 3, "message_status": 3, "notices": 2} == counts
+
+
+def test_rows_of_campaigns_say_nothing_of_people_after_their_time(room: ErasureRoom) -> None:
+    """First what the file had, then the addresses too. A campaign that is not over keeps its rows."""
+    execute = room.office.connection.execute
+    columns = (
+        "(id, name, phone_number_id, account_id, source, into_active, terms, actor, changed_by, created_at, state)"
+    )
+    ids = {}
+    for name, days, state in (("old", 400, "finished"), ("older", 4000, "cancelled"), ("runs", 4000, "running")):
+        ids[name] = fact_id("campaign", name)
+        execute(
+            f"insert into campaigns {columns} values "
+            "(%s, %s, %s, '1', '{}', false, '{}', 'boss', 'boss', now() - make_interval(days => %s), %s)",
+            [ids[name], name, NUMBER, days, state],
+        )
+        execute(
+            "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, person, "
+            "name, parameters, cells, state) values (%s, 2, %s, %s, 'phone', %s, %s, %s, %s, %s, 'read')",
+            [ids[name], NUMBER, ZOE, ZOE, ZOE, NAME, '{"1": "x"}', '["x"]'],
+        )
+        execute(
+            "insert into import_problems (campaign_id, row_no, place, problem, value) values (%s, 3, 0, 'p', %s)",
+            [ids[name], ZOE],
+        )
+    keeps(room, messages=365, history=3650)
+    works(room)
+    works(room)
+    rows = room.office.rows(
+        "select k.name, r.address is not null as address, r.name is not null or r.parameters is not null "
+        "or r.cells is not null as written, r.state from recipients r join campaigns k on k.id = r.campaign_id "
+        "order by k.name"
+    )
+    assert [("old", True, False, "read"), ("older", False, False, "read"), ("runs", True, True, "read")] == [
+        tuple(row.values()) for row in rows
+    ]
+    assert [{"campaign_id": ids["runs"]}] == room.office.rows("select campaign_id from import_problems")
+    logged = room.office.rows("select campaign_id, reason from campaign_log where event = 'rows_removed'")
+    assert {ids["old"]: "written", ids["older"]: "whole"} == {row["campaign_id"]: row["reason"] for row in logged}
+    assert 2 == len(logged)
 
 
 def test_dead_letters_stay_as_long_as_a_number_keeps_its_messages(room: ErasureRoom) -> None:
