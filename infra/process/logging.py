@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import sys
+import threading
 import time
 import traceback
 from datetime import datetime
@@ -82,6 +83,22 @@ def configure(level: str = "info") -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, least in _LEAST_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
+
+
+def log_lost_exceptions() -> None:
+    """Logs exceptions that end a thread, or that nobody can catch, as `configure` says. Python would print them with
+    their messages."""
+    threading.excepthook = _log_end_of_thread
+    sys.unraisablehook = lambda lost: _log_lost("exception.lost", lost.exc_value)
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if not isinstance(ended.exc_value, SystemExit):
+        _log_lost("thread.failed", ended.exc_value, thread=ended.thread.name if ended.thread is not None else None)
+
+
+def _log_lost(event: str, error: BaseException | None, **fields: str | None) -> None:
+    structlog.get_logger("process").error(event, exc_info=error, **fields)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

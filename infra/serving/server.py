@@ -135,6 +135,16 @@ def _end(
 
 
 def _work(make: MakeServable, limits: RequestLimits, listener: socket.socket, ready: Connection | None = None) -> None:
+    try:
+        _serve_in_worker(make, limits, listener, ready)
+    except Exception:  # multiprocessing would print it with its message, which may quote content
+        log.critical("server.worker_failed", exc_info=True)
+        raise SystemExit(1) from None
+
+
+def _serve_in_worker(
+    make: MakeServable, limits: RequestLimits, listener: socket.socket, ready: Connection | None
+) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the parent ends and replaces the workers

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 def prepare(settings: Settings, process: str) -> None:
     """Configures logging and arms the crash point. Called first in every process, also in forked ones."""
     logging.configure(settings.log_level)
+    logging.log_lost_exceptions()
     structlog.contextvars.bind_contextvars(process=process)
     arm_crash_point(settings.crash_at)
 

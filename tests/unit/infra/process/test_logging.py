@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -13,6 +16,7 @@ import structlog
 from kafka.errors import KafkaConnectionError
 
 from infra.process.logging import PERSONAL, REMOVED, RepeatFilter, configure
+from tests.support.paths import ROOT
 
 CANARY = "canary-4915112345678"
 
@@ -134,6 +138,33 @@ def test_repeated_messages_of_kafka_python_are_dropped() -> None:
     assert [shows("kafka.conn", "no answer from %s", port) for port in (1, 2, 3)] == [True, False, False]
     assert shows("kafka.conn", "something else")
     assert [shows("ours", "consumer.backing_off") for _ in range(2)] == [True, True]
+
+
+def test_an_exception_that_ends_a_thread_or_is_lost_is_logged_without_its_message() -> None:
+    """In a process of its own: the hooks are those of the whole process."""
+    program = (
+        "import threading\n"
+        "from infra.process import logging\n"
+        "logging.configure('info'); logging.log_lost_exceptions()\n"
+        f"def fail(): raise ValueError('{CANARY}')\n"
+        f"class Lost:\n  def __del__(self): raise KeyError('{CANARY}')\n"
+        "thread = threading.Thread(target=fail, name='reader'); thread.start(); thread.join()\n"
+        "Lost()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    events = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [("thread.failed", "reader"), ("exception.lost", None)] == [
+        (each["event"], each.get("thread")) for each in events
+    ]
+    assert CANARY not in ended.stderr
+    assert "ValueError" in events[0]["exception"]
 
 
 def test_a_record_that_cannot_be_formatted_is_not_printed(logged: LoggedEvents) -> None:

@@ -2,6 +2,7 @@
 read already."""
 
 import http.client
+import json
 import multiprocessing
 import os
 import signal
@@ -60,6 +61,30 @@ def test_a_signal_that_comes_before_the_server_serves_is_carried_out_then() -> N
         server.terminate()
         server.join(20)
     assert 0 == server.exitcode
+
+
+def test_a_worker_that_fails_says_so_in_the_log_without_the_message_of_the_error() -> None:
+    """Python would print the message, which may quote a customer or a secret."""
+    program = (
+        "from infra.process import logging\n"
+        "from infra.serving.limits import RequestLimits\n"
+        "from infra.serving.server import serve\n"
+        "def make(): raise ValueError('canary')\n"
+        "logging.configure('info')\n"
+        "serve(make, RequestLimits(100), host='127.0.0.1', port=0)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert 1 == ended.returncode
+    (event,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ("server.worker_failed", "critical") == (event["event"], event["level"])
+    assert "canary" not in ended.stderr
 
 
 @pytest.mark.parametrize(("process", "code"), [("webhook", 0), ("console", 0), ("relay", -signal.SIGHUP)])
