@@ -39,20 +39,15 @@ _SAFE_MESSAGES = frozenset(_SAFE_TYPES.split())
 
 _MAX_CAUSES, _MAX_FRAMES = 5, 12
 
+_OF_LIBRARIES = logging.WARNING
+"""The level of libraries, whatever ours is. Below it kafka-python logs whole records, and botocore whole mails."""
 _LEAST_LEVELS = {
-    # Below this level kafka-python logs whole records; its warnings repeat at every attempt to connect.
-    "kafka": logging.WARNING,
     "kafka.net.selector": logging.ERROR,  # logs a warning about its own slowness whenever the processor is busy
-    "alembic": logging.WARNING,
-    "sqlalchemy": logging.WARNING,
-    "psycopg": logging.WARNING,
-    "asyncio": logging.WARNING,
-    "urllib3": logging.WARNING,
 }
 
 
 def configure(level: str = "info") -> None:
-    """Sends the logs of this process and of its libraries to stderr, from `level` upwards.
+    """Sends the logs of this process to stderr, from `level` upwards, and warnings and errors of its libraries.
 
     May be called again, also in a child process.
     """
@@ -79,10 +74,16 @@ def configure(level: str = "info") -> None:
             ],
         )
     )
+    handler.addFilter(_is_ours_or_a_warning)
     handler.addFilter(RepeatFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, least in _LEAST_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
+
+
+def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
+    """Whether a record is logged: what structlog hands over is the dictionary of an event."""
+    return isinstance(record.msg, dict) or record.levelno >= _OF_LIBRARIES
 
 
 def log_lost_exceptions() -> None:

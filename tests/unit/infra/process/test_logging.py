@@ -121,11 +121,21 @@ def test_an_exception_about_a_server_is_logged_with_its_message(logged: LoggedEv
     assert "refused" in event["exception"]
 
 
-def test_kafka_python_never_logs_records(logged: LoggedEvents) -> None:
-    """At its debug level, kafka-python logs keys, values and headers: that level stays off at any level of ours."""
+@pytest.mark.parametrize("library", ["kafka.producer.kafka", "botocore.endpoint", "urllib3.connectionpool"])
+def test_no_library_logs_what_it_sends(logged: LoggedEvents, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    """At its debug level kafka-python logs records, and botocore mails with their recipients: what is no warning of a
+    library stays off at any level of ours."""
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
     configure("debug")
-    logging.getLogger("kafka.producer.kafka").debug("Sending (value=%r)", CANARY)
-    assert logged() == []
+    logging.getLogger(library).debug("Sending (value=%r)", CANARY)
+    logging.getLogger(library).info("Sent (value=%r)", CANARY)
+    structlog.get_logger("x").debug("shown")
+    logging.getLogger(library).warning("no answer")
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [("x", "shown"), (library, "no answer")] == [
+        (each["logger"], each["event"]) for each in events if each["logger"] in ("x", library)
+    ]
 
 
 def test_repeated_messages_of_kafka_python_are_dropped() -> None:
