@@ -15,6 +15,7 @@ from domain.directory import Directory
 from domain.facts import CustomerIdentityChanged, Fact, MailEvent, MessageStatus, Notice, Party
 from domain.ids import fact_id
 from domain.phone_numbers import is_user_id, split_ids
+from domain.sending.callback import read_callback
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres.connections.clock import database_now
 from infra.postgres.retention.marks import NO_MARKS, Marks, has_marks, marks
@@ -66,16 +67,18 @@ def _is_over(fact: Fact, directory: Directory, now: datetime) -> bool:
 
 
 def _ids(fact: Fact) -> Iterator[UUID]:
-    """Yields the ids of the fact, of the message or mail that it reports about, and of the conversation that it
+    """Yields the ids of the fact, of the message, send or mail that it reports about, and of the conversation that it
     names."""
     yield fact.id
     if isinstance(fact, MessageStatus):
         yield fact_id("message", fact.phone_number_id, fact.wamid)
+        if fact.callback is not None and (callback := read_callback(fact.callback)) is not None:
+            yield callback.send
     if isinstance(fact, MailEvent):
         yield fact.mail_id
-    named = getattr(fact, "conversation_id", None)
-    if named is not None:
-        yield named
+    for name in ("conversation_id", "send_id"):
+        if (named := getattr(fact, name, None)) is not None:
+            yield named
 
 
 def _keys(fact: Fact) -> list[IdentityKey]:

@@ -16,7 +16,7 @@ from infra.postgres.retention.personal import HOLDINGS
 
 
 class Marks(NamedTuple):
-    """What of some facts was erased. `ids`: of facts, mails and conversations; `until`: identity -> facts of theirs
+    """What of some facts was erased. `ids`: of facts, sends, mails and conversations; `until`: identity -> facts of theirs
     from then or before are not stored."""
 
     ids: frozenset[UUID]
@@ -49,7 +49,7 @@ def marks(connection: Connection[Any], ids: Collection[UUID], keys: Collection[I
 
 
 def mark(connection: Connection[Any], subject: Subject, keys: Sequence[IdentityKey], until: datetime) -> None:
-    """Marks what is about to be erased: identities, facts, mails and conversations."""
+    """Marks what is about to be erased: identities, facts, sends, mails and conversations."""
     if keys:
         connection.execute(
             "insert into erased_people (mark, until) select distinct erased_mark(number, kind, value), %b::timestamptz "
@@ -60,7 +60,7 @@ def mark(connection: Connection[Any], subject: Subject, keys: Sequence[IdentityK
     connection.execute(
         "insert into erased_ids (id, at) select distinct id, %b::timestamptz from unnest(%b::uuid[]) as t (id) "
         "order by 1 on conflict (id) do update set at = excluded.at",
-        [until, [*subject.messages, *subject.conversations, *subject.mails, *_messages(subject)]],
+        [until, [*subject.messages, *subject.conversations, *subject.sends, *subject.mails, *_messages(subject)]],
     )
 
 

@@ -25,6 +25,7 @@ from domain.facts import (
     Party,
 )
 from domain.ids import customer_id, fact_id
+from domain.sending.callback import Callback
 from infra.kafka.consumer import IncomingRecord
 from infra.postgres.connections.clock import database_now
 from infra.postgres.messaging.dead_letters import store_dead_letters
@@ -150,6 +151,20 @@ def test_what_becomes_of_a_mail_after_the_erasure_is_not_stored(room: ErasureRoo
     event = {"id": fact_id("bounced"), "at": now, "sent_at": now, "mail_id": mail, "type": "bounced"}
     room.office.process(MailEvent.model_validate({**event, "recipients": ["zoe@example.com"], "reason": "unknown"}))
     assert {} == room.where("zoe@example.com")
+
+
+def test_a_message_that_was_being_posted_during_the_erasure_leaves_no_status(room: ErasureRoom) -> None:
+    """Nobody knew its id then; Meta's statuses name the send."""
+    room.plant_everywhere()
+    send = fact_id("planted", "send")
+    room.office.connection.execute("update sends set wamid = null, state = 'sending' where id = %s", [send])
+    room.erase()
+    later = datetime.now(UTC) + timedelta(seconds=2)
+    of = {"id": fact_id("late"), "at": later, "sent_at": later, "phone_number_id": NUMBER, "recipient": ZOE}
+    callback = Callback(send, 1, b"12345678").text()
+    status = {**of, "wamid": "wamid.posted", "status": "delivered", "callback": callback}
+    room.office.process(MessageStatus.model_validate(status))
+    assert {} == room.where(ZOE)
 
 
 def test_who_is_erased_at_one_number_loses_no_message_to_another_one(room: ErasureRoom) -> None:
