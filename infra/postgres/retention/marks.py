@@ -16,8 +16,8 @@ from infra.postgres.retention.personal import HOLDINGS
 
 
 class Marks(NamedTuple):
-    """What of some facts was erased. `ids`: of facts, sends, mails and conversations; `until`: identity -> facts of theirs
-    from then or before are not stored."""
+    """What of some facts was erased. `ids`: of facts, sends, mails and conversations; `until`: identity -> facts about
+    it from then or before are not stored."""
 
     ids: frozenset[UUID]
     until: Mapping[IdentityKey, datetime]
