@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 
 from console.metrics import ConsoleMetrics
 from consumers.batches.metrics import ConsumerMetrics
-from consumers.workers.isolation import Isolation
+from consumers.workers.isolation import Isolation, of_conversation
 from infra.postgres.messaging.parked import ParkedItems
 from tests.support.paths import ROOT
 from webhook.metrics import WebhookMetrics
@@ -52,7 +52,7 @@ def at_the_start() -> list[Sample]:
     """Returns what the processes export before anything has happened."""
     defined_metrics()
     ConsumerMetrics("witiop.conversations")
-    Isolation(ParkedItems(cast(Any, None), "timer"), lambda due: due[0])
+    Isolation(ParkedItems(cast(Any, None), "timer"), of_conversation)
     of_http_processes = CollectorRegistry()
     WebhookMetrics(of_http_processes)
     return [

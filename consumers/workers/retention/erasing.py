@@ -74,7 +74,9 @@ def _erase(connection: Connection[Any], erasure: Erasure, topics: Topics) -> Non
         # who is erased at one number alone still writes to the others
         everywhere = {*directory.read(connection)[1].numbers, *known_numbers(connection)}
         numbers = sorted(everywhere) if erasure.phone is not None else []
-        mark(connection, subject, erasures.keys_of_subject(connection, subject, numbers), until)
+        keys = erasures.keys_of_subject(connection, subject, numbers)
+        mark(connection, subject, keys, until)
+        erasures.spread_opt_outs(connection, keys)
         known = CustomerHistories(connection).read(subject.conversations)
         removed = erasures.remove(connection, subject, until, "conversation", "person")
         last_events = (erased(conversation, until, erasure.asked_by) for conversation in known)

@@ -16,9 +16,11 @@ from psycopg.types.json import Json
 from domain.campaigns.recipients import campaign_send_id
 from domain.conversations.customers.identities import IdentityKey, phone_identity
 from infra.postgres.campaigns.counts import CountKey, Moves
+from infra.postgres.connections.arrays import column_arrays
 from infra.postgres.conversations.histories import CustomerHistories
 from infra.postgres.conversations.history_writer import HistoryWriter
 from infra.postgres.lists.cursor import Cursor
+from infra.postgres.opt_outs.in_force import AskedAddress, in_force
 from infra.postgres.retention.people import Subject, holdings
 from infra.postgres.retention.personal import Found, Holding
 
@@ -143,6 +145,33 @@ def keys_of_subject(connection: Connection[Any], subject: Subject, numbers: Sequ
     everywhere = {phone_identity(number, phone) for number in numbers for phone in phones}
     known = {IdentityKey(*row) for row in rows}
     return sorted({*(key for key in known if key.kind == "g" or key.value in subject.values), *everywhere})
+
+
+def spread_opt_outs(connection: Connection[Any], keys: Sequence[IdentityKey]) -> None:
+    """Notes for each identity of a person what any other of them opted out of: once they are erased nothing says that
+    the identities are of one person. The rows are hashed with the others."""
+    found = in_force(connection, [AskedAddress(key) for key in keys])
+    rows = sorted(
+        {
+            (each.phone_number_id, each.kind, each.value, each.source, each.scope, key.kind, key.value)
+            for key, said in zip(keys, found, strict=True)
+            for each in said
+            if (each.kind, each.value) != (key.kind, key.value)
+        }
+    )
+    if rows:
+        connection.execute(
+            "insert into opt_outs as o (phone_number_id, kind, value, source, scope, address, at, input_id, actor) "
+            'select distinct on (1, 2, 3, 4, 5) k.phone_number_id, t.new_kind::"char", t.new_value, k.source, k.scope, '
+            "t.new_value, k.at, k.input_id, k.actor "
+            "from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[]) "
+            "as t (number, kind, value, source, scope, new_kind, new_value) join opt_outs k on k.phone_number_id = "
+            't.number and k.kind = t.kind::"char" and k.value = t.value and k.source = t.source and k.scope = t.scope '
+            "order by 1, 2, 3, 4, 5, k.at desc on conflict (phone_number_id, kind, value, source, scope) do update "
+            "set at = excluded.at, input_id = excluded.input_id, actor = excluded.actor "
+            "where o.at is null or excluded.at > o.at",
+            column_arrays(rows),
+        )
 
 
 def remove(

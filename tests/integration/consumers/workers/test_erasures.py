@@ -236,6 +236,20 @@ def test_who_writes_again_is_a_new_customer_whose_opt_out_counts(room: ErasureRo
     assert {} == opted_out_addresses(room.office.connection, [key])
 
 
+def test_an_opt_out_counts_for_every_address_that_the_person_had(room: ErasureRoom) -> None:
+    """Zoe opted out, and took another number then. Who knows only the new one must not write to her."""
+    room.writes("STOP")
+    moved = at(room.office.hours_ago(1))
+    change = {"id": fact_id("moved"), "at": moved, "sent_at": moved, "phone_number_id": NUMBER, "wamid": "wamid.moved"}
+    changed = {**change, "customer": {"wa_id": ZOE}, "becomes": {"wa_id": OTHER}}
+    room.office.process(CustomerIdentityChanged.model_validate(changed))
+    key = phone_identity(NUMBER, OTHER)
+    assert {key: "all"} == opted_out_addresses(room.office.connection, [key])
+    room.erase(OTHER)
+    assert {} == room.where(OTHER)
+    assert {key: "all"} == opted_out_addresses(room.office.connection, [key])
+
+
 def test_who_is_erased_twice_has_opted_out_once(room: ErasureRoom) -> None:
     for _ in range(2):
         now = datetime.now(UTC)
