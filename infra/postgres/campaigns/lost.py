@@ -34,7 +34,7 @@ def possible_recipients(connection: Connection[Any], addresses: Collection[tuple
             "from identities i join customers m on m.id = i.customer_id "
             "where i.phone_number_id = t.number and i.value = t.key and i.kind in ('w', 'u')) p "
             "join recipients r on r.campaign_id = k.id and r.person = p.person "
-            "where r.state in ('planned', 'deferred', 'failed', 'cancelled') "
+            "where r.state in ('planned', 'deferred', 'failed', 'cancelled') and r.parameters is not null "
             "order by r.campaign_id, r.row_no for update of r skip locked",
             column_arrays(sorted(addresses)),
         ).fetchall()
