@@ -17,13 +17,13 @@ with old as materialized (
   join unnest(%b::text[], %b::timestamptz[]) as k (number, before) on s.phone_number_id = k.number
   where s.conversation_id is null and s.requested_at < k.before and s.requested_at < %b
     and s.state not in ('queued', 'sending', 'held_after_restore')
-  order by s.requested_at limit %b for update of s skip locked
+  order by s.requested_at limit %b
 ), log as (
   delete from send_log l using old where l.send_id = old.id
 ), statuses as (
   delete from message_status m using old where m.phone_number_id = old.phone_number_id and m.wamid = old.wamid
 )
-delete from sends s using old where s.id = old.id
+delete from sends s using old where s.id = old.id and s.state not in ('queued', 'sending', 'held_after_restore')
 """
 _OLD_NOTICES: LiteralString = """
 delete from notices n using (
