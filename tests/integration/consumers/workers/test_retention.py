@@ -48,6 +48,27 @@ def wrote(room: ErasureRoom, days_ago: float, text: str = WORDS, phone: str = ZO
     return id_
 
 
+def campaign(room: ErasureRoom, name: str, days_ago: int, state: str) -> UUID:
+    """A campaign with one recipient and one row that could not be read; returns its id."""
+    id_, execute = fact_id("campaign", name), room.office.connection.execute
+    execute(
+        "insert into campaigns (id, name, phone_number_id, account_id, source, into_active, terms, actor, changed_by, "
+        "created_at, state) values (%s, %s, %s, '1', '{}', false, '{}', 'boss', 'boss', "
+        "now() - make_interval(days => %s), %s)",
+        [id_, name, NUMBER, days_ago, state],
+    )
+    execute(
+        "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, person, "
+        "name, parameters, cells, state) values (%s, 2, %s, %s, 'phone', %s, %s, %s, %s, %s, 'read')",
+        [id_, NUMBER, ZOE, ZOE, ZOE, NAME, '{"1": "x"}', '["x"]'],
+    )
+    execute(
+        "insert into import_problems (campaign_id, row_no, place, problem, value) values (%s, 3, 0, 'p', %s)",
+        [id_, ZOE],
+    )
+    return id_
+
+
 def works(room: ErasureRoom, worker: RetentionWorker | None = None) -> None:
     """A whole walk, and what has a time of its own."""
     worker = worker or RetentionWorker(room.office.connection.transaction_of, walk_again=timedelta())
@@ -168,27 +189,8 @@ def test_what_belongs_to_no_conversation_goes_with_the_time_of_its_number(room: 
 
 def test_rows_of_campaigns_say_nothing_of_people_after_their_time(room: ErasureRoom) -> None:
     """First what the file had, then the addresses too. A campaign that is not over keeps its rows."""
-    execute = room.office.connection.execute
-    columns = (
-        "(id, name, phone_number_id, account_id, source, into_active, terms, actor, changed_by, created_at, state)"
-    )
-    ids = {}
-    for name, days, state in (("old", 400, "finished"), ("older", 4000, "cancelled"), ("runs", 4000, "running")):
-        ids[name] = fact_id("campaign", name)
-        execute(
-            f"insert into campaigns {columns} values "
-            "(%s, %s, %s, '1', '{}', false, '{}', 'boss', 'boss', now() - make_interval(days => %s), %s)",
-            [ids[name], name, NUMBER, days, state],
-        )
-        execute(
-            "insert into recipients (campaign_id, row_no, phone_number_id, address, address_kind, address_key, person, "
-            "name, parameters, cells, state) values (%s, 2, %s, %s, 'phone', %s, %s, %s, %s, %s, 'read')",
-            [ids[name], NUMBER, ZOE, ZOE, ZOE, NAME, '{"1": "x"}', '["x"]'],
-        )
-        execute(
-            "insert into import_problems (campaign_id, row_no, place, problem, value) values (%s, 3, 0, 'p', %s)",
-            [ids[name], ZOE],
-        )
+    days = (("old", 400, "finished"), ("older", 4000, "cancelled"), ("runs", 4000, "running"))
+    ids = {name: campaign(room, name, ago, state) for name, ago, state in days}
     keeps(room, messages=365, history=3650)
     works(room)
     works(room)
@@ -307,6 +309,7 @@ def test_the_role_of_the_process_is_enough(room: ErasureRoom, database: str) -> 
     )
     room.plant_everywhere()
     wrote(room, 3700, phone=OTHER)
+    campaign(room, "old", 4000, "finished")
     keeps(room, messages=100, media=50, mails=60, history=3650, audit=3000)
     assert ("applied", None) == room.ask()
     with closing(DatabaseSession(dsn, "test")) as session:
@@ -319,6 +322,7 @@ def test_the_role_of_the_process_is_enough(room: ErasureRoom, database: str) -> 
         worker.end_marks()
     assert [] == room.conversations(OTHER)
     assert room.office.rows("select from months")
+    assert room.office.rows("select from campaign_log where event = 'rows_removed'")
 
 
 def test_doctor_says_when_nobody_removes_what_is_over(room: ErasureRoom) -> None:
