@@ -69,6 +69,7 @@ class RetentionWorker:
         self._topics = topics
         self._clock = clock
         self._walk_again = walk_again
+        self._next_block = 0
         self._rest_at = float("-inf")
         self._directories = directory.DirectoryCache()
         self._loop = WorkerLoop("retention", lambda _: self._poll())
@@ -90,6 +91,7 @@ class RetentionWorker:
         if began >= self._rest_at:
             has_more = self.remove_old() or has_more
             if not has_more:
+                self.remove_old_statuses()
                 self.keep_months()
                 self.end_marks()
                 self.trim_topics()
@@ -145,6 +147,13 @@ class RetentionWorker:
             _count({table: n} if n else {})
             has_more = has_more or n >= _MOST
         return has_more
+
+    def remove_old_statuses(self) -> None:
+        """Removes old statuses of unknown messages from a part of their table; the next call goes on behind it."""
+        with self._transaction() as connection:
+            now, kept = database_now(connection), self._kept(connection)
+            n, self._next_block = unattached.remove_old_statuses(connection, now, kept, self._next_block)
+        _count({"message_status": n} if n else {})
 
     def delete_files(self) -> bool:
         """Deletes some files from the store; returns whether there may be more."""

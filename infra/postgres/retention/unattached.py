@@ -38,6 +38,16 @@ delete from set_aside s using (
   select id from set_aside where received_at < %b order by received_at, id limit %b
 ) old where s.id = old.id
 """
+_OLD_STATUSES: LiteralString = """
+delete from message_status m using unnest(%(numbers)b::text[], %(before)b::timestamptz[]) as k (number, before)
+where m.ctid >= %(first)b::text::tid and m.ctid < %(end)b::text::tid and m.phone_number_id = k.number
+  and greatest(m.succeeded_at, m.failed_at) < k.before
+"""
+STATUSES_STAY = timedelta(days=31)
+"""Statuses of messages that nobody here knows are kept for so much longer than messages: those of a message that is
+still there, because its conversation went on, are older than it."""
+_BLOCKS = 2000
+"""Of a table that no index has by time: 16 MiB, with some 100,000 statuses."""
 
 
 def remove_old_sends(connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], most: int) -> int:
@@ -74,6 +84,24 @@ def remove_old_dead_letters(
     stored any more. Returns how many. O(most)."""
     before = _of_all(kept, now)
     return connection.execute(_OLD_DEAD_LETTERS, [before, most]).rowcount if before is not None else 0
+
+
+def remove_old_statuses(
+    connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], first: int
+) -> tuple[int, int]:
+    """Removes old statuses of messages that nobody here knows, as those of other programs that send from a number, from
+    a part of the table; returns how many, and the block with which the next part begins; 0: it was the last one."""
+    before = horizons([(number, of.texts) for number, of in kept.items()], now - STATUSES_STAY)
+    if not before:
+        return 0, 0
+    numbers, times = column_arrays(before)
+    values = {"numbers": numbers, "before": times, "first": f"({first},0)", "end": f"({first + _BLOCKS},0)"}
+    removed = connection.execute(_OLD_STATUSES, values).rowcount
+    row = connection.execute(
+        "select pg_relation_size('message_status') / current_setting('block_size')::bigint"
+    ).fetchone()
+    following = first + _BLOCKS
+    return removed, following if row is not None and following < row[0] else 0
 
 
 def _of_all(kept: Mapping[str, Retention], now: datetime) -> datetime | None:

@@ -208,6 +208,32 @@ def test_rows_of_campaigns_say_nothing_of_people_after_their_time(room: ErasureR
     assert 2 == len(logged)
 
 
+def test_statuses_of_messages_that_nobody_here_knows_go_a_month_later(
+    room: ErasureRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other programs send from the number too, and Meta reports what becomes of their messages."""
+    monkeypatch.setattr("infra.postgres.retention.unattached._BLOCKS", 1)
+    rows = [("a", NUMBER, 122), ("b", NUMBER, 100), ("c", "plain", 122), *((f"d{n}", NUMBER, 1) for n in range(300))]
+    for wamid, number, days in rows:
+        room.office.connection.execute(
+            "insert into message_status (phone_number_id, wamid, recipient, rank, succeeded_at) "
+            "values (%s, %s, %s, 3, now() - make_interval(days => %s))",
+            [number, wamid, ZOE, days],
+        )
+    room.office.connection.execute(
+        "insert into message_status (phone_number_id, wamid, recipient, rank, failed_at) "
+        "values (%s, 'e', %s, 0, now() - interval '122 days')",
+        [NUMBER, ZOE],
+    )
+    keeps(room, messages=90)
+    worker = RetentionWorker(room.office.connection.transaction_of)
+    for _ in range(10):
+        worker.remove_old_statuses()
+    left = {row["wamid"] for row in room.office.rows("select wamid from message_status")}
+    assert {"b", "c"} == {each for each in left if not each.startswith("d")}
+    assert 302 == len(left)
+
+
 def test_dead_letters_stay_as_long_as_a_number_keeps_its_messages(room: ErasureRoom) -> None:
     for days in (100, 10):
         room.office.connection.execute(
@@ -317,6 +343,7 @@ def test_the_role_of_the_process_is_enough(room: ErasureRoom, database: str) -> 
         while worker.erase():
             room.settle()
         works(room, worker)
+        worker.remove_old_statuses()
         worker.delete_files()
         worker.keep_months()
         worker.end_marks()
