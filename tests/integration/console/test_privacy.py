@@ -45,6 +45,8 @@ def test_a_person_is_found_by_phone_and_by_id(console: Console, boss: Browser, w
 def test_a_conversation_leads_to_its_customer(console: Console, boss: Browser) -> None:
     page = boss.get(f"/privacy?conversation={wrote(console)}").text
     assert "1 conversation<" in page
+    assert "This is a customer of one business number." in page
+    assert "This is a customer of one business number." not in boss.post("/privacy", who=ADA).text
 
 
 def test_who_is_only_in_a_row_of_a_campaign_gets_a_copy_of_it(console: Console, boss: Browser) -> None:
