@@ -254,10 +254,10 @@ class Mails:
             with self._transaction() as connection, self._unit_of_work(connection) as work:
                 changes = MailChanges(work, [mail.id], wait=True)
                 now = database_now(connection)
+                work.mail_pause = pause
                 if mail.id in changes.mails:  # it may have been deleted with its conversation
                     changes.change(after_attempt(changes.mails[mail.id], outcome, mail.attempts), now, _cause(mail))
-                work.mail_pause = pause
-                work.mail_log.append((mail.id, mails.MailLogEntry(now, word, "mails", mail.to, reason)))
+                    work.mail_log.append((mail.id, mails.MailLogEntry(now, word, "mails", mail.to, reason)))
 
         self._isolation.process([mail.id], store)
         log.info("mail.posted", mail_id=str(mail.id), outcome=word, reason=reason)

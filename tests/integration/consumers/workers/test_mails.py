@@ -18,7 +18,7 @@ import pytest
 from consumers.batches.poison import SLOW_ATTEMPTS, RetryBatch
 from consumers.workers.isolation import PARKED_SECONDS
 from consumers.workers.mails import MailAttaching, Mails
-from domain.attempts import Accepted, OutcomeUnknown, PermanentFailure, TransientFailure
+from domain.attempts import Accepted, AttemptOutcome, OutcomeUnknown, PermanentFailure, TransientFailure
 from domain.facts import FACT, CustomerTurn, MailEvent
 from domain.ids import fact_id
 from domain.mail import mail_id
@@ -441,6 +441,20 @@ def test_a_mail_whose_conversation_is_gone_fails_with_that_reason(post: Post) ->
     post.office.connection.execute("update mails set conversation_id = %s", [UUID(int=9)])
     post.worker.poll()
     assert (("failed", "the conversation no longer exists"), []) == (post.state(mail), post.mailer.posts)
+
+
+def test_nothing_is_noted_of_a_mail_that_was_erased_while_it_was_posted(post: Post) -> None:
+    """Its log would name its recipients for ever."""
+
+    class ErasedMeanwhile(FakeMailer):
+        def post(self, mail: UUID, body: bytes) -> AttemptOutcome:
+            post.office.connection.execute("delete from mail_log")
+            post.office.connection.execute("delete from mails")
+            return super().post(mail, body)
+
+    post.request()
+    Mails(post.session.transaction, ErasedMeanwhile(), SENDER, Topics(), 1000).poll()
+    assert [] == post.office.rows("select event from mail_log")
 
 
 NASTY = {
