@@ -92,9 +92,9 @@ def test_an_invalid_value_is_named_with_its_description(
     [
         ("WITIOP_SOFTBOT_SECRETS", "hush-hush,,"),
         ("WITIOP_POSTGRES_DSN", "hush-hush"),
-        ("WITIOP_POSTGRES_DSN", "postgresql://me:20%hush@db/witiop"),
-        ("WITIOP_POSTGRES_DSN", "postgresql://me:hush/hush@db/witiop"),
-        ("WITIOP_POSTGRES_DSN", "postgresql://me:hush@hush@db/witiop"),
+        ("WITIOP_POSTGRES_DSN", f"postgresql://me:{'20%hush'}@db/witiop"),
+        ("WITIOP_POSTGRES_DSN", f"postgresql://me:{'hush/hush'}@db/witiop"),
+        ("WITIOP_POSTGRES_DSN", f"postgresql://me:{'hush@hush'}@db/witiop"),
         ("WITIOP_POSTGRES_DSN", "host=db user=me password=hush hush"),
     ],
 )
