@@ -157,18 +157,38 @@ select id from family where root not in (select root from alive)
 # what has a time of its own
 
 
+_OLD_FACTS: LiteralString = """
+select e.input_id, e.sent_at, e.customer_id, k.number, e.detail ->> 'marks' from entries e
+join unnest(%b::text[], %b::timestamptz[]) as k (number, before) on e.detail ->> 'phone_number_id' = k.number
+where e.conversation_id is null and e.at < k.before and e.at < %b order by e.at limit %b
+"""
+
+
 def remove_old_facts(connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], most: int) -> int:
-    """Removes facts that never found a conversation, the oldest first; returns how many. O(most)."""
-    return _by_number(
-        connection,
-        "delete from entries e using (select e.input_id, e.sent_at from entries e "
-        "join unnest(%b::text[], %b::timestamptz[]) as k (number, before) on e.detail ->> 'phone_number_id' = k.number "
-        "where e.conversation_id is null and e.at < k.before and e.at < %b order by e.at limit %b) old "
-        "where e.input_id = old.input_id and e.sent_at = old.sent_at",
-        [(number, of.texts) for number, of in kept.items()],
-        now,
-        most,
-    )
+    """Removes facts that never found a conversation, the oldest first, with the edits among them and the customers who
+    have nothing else; returns how many. Those of customers whom somebody else has locked wait. O(most)."""
+    before = horizons([(number, of.texts) for number, of in kept.items()], now)
+    if not before:
+        return 0
+    values = [*column_arrays(before), max(at for _, at in before), most]
+    due = connection.execute(_OLD_FACTS, values).fetchall()
+    locked = Customers(connection).lock_free({row[2] for row in due}).root_of if due else {}
+    free = [row for row in due if row[2] in locked]
+    if not free:
+        return 0
+    n = connection.execute(
+        "delete from entries e using unnest(%b::uuid[], %b::timestamptz[]) as old (input_id, sent_at) "
+        "where e.input_id = old.input_id and e.sent_at = old.sent_at and e.conversation_id is null",
+        column_arrays([row[:2] for row in free]),
+    ).rowcount
+    if changed := sorted({(number, wamid) for *_, number, wamid in free if wamid is not None}):
+        connection.execute(
+            "delete from message_changes m using unnest(%b::text[], %b::text[]) as t (number, wamid) "
+            "where m.phone_number_id = t.number and m.wamid = t.wamid",
+            column_arrays(changed),
+        )
+    _forget_customers(connection, {row[2] for row in free})
+    return n
 
 
 def remove_old_files(connection: Connection[Any], now: datetime, kept: Mapping[str, Retention], most: int) -> int:
@@ -248,19 +268,6 @@ _OLD_ACTIONS: LiteralString = (
     + _IS_OVER.replace("{0}", "a.at")
     + ") old where d.id = old.id"
 )
-
-
-def _by_number(
-    connection: Connection[Any],
-    statement: LiteralString,
-    days: Iterable[tuple[str, int | None]],
-    now: datetime,
-    most: int,
-) -> int:
-    before = horizons(days, now)
-    if not before:
-        return 0
-    return connection.execute(statement, [*column_arrays(before), max(at for _, at in before), most]).rowcount
 
 
 def horizons(days: Iterable[tuple[str, int | None]], now: datetime) -> list[tuple[str, datetime]]:

@@ -185,7 +185,9 @@ def of_conversations(
     received = connection.execute(
         "select sha256 from media where message_id = any(%b::uuid[]) and sha256 is not null", [messages]
     ).fetchall()
-    named = sorted({*((number, wamid) for _, number, wamid in facts if number and wamid), *_wamids(connection, sends)})
+    # also the messages that they edit, delete or react to: an edit is kept with its message, which may never have come
+    of_facts = {(number, each) for _, number, *wamids in facts for each in wamids if number and each}
+    named = sorted({*of_facts, *_wamids(connection, sends)})
     return Subject(
         conversations=tuple(sorted(conversations)),
         messages=tuple(sorted(set(messages))),
@@ -199,7 +201,7 @@ def of_conversations(
 
 
 _FACTS: LiteralString = """
-select e.input_id, coalesce(e.detail ->> 'phone_number_id', c.phone_number_id), e.wamid
+select e.input_id, coalesce(e.detail ->> 'phone_number_id', c.phone_number_id), e.wamid, e.detail ->> 'marks'
 from entries e left join conversations c on c.id = e.conversation_id
 where e.conversation_id = any(%(conversations)b::uuid[])
   or e.conversation_id is null and e.customer_id = any(%(customers)b::uuid[])

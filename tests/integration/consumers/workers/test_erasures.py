@@ -136,6 +136,18 @@ def test_an_old_message_that_belongs_to_no_conversation_does_not_come_back(room:
     assert [{"phone": OTHER}] == room.office.rows("select body ->> 'from' as phone from notices")
 
 
+def test_an_edit_of_a_message_that_never_came_is_erased(room: ErasureRoom) -> None:
+    """Its text is kept with the message that it names."""
+    room.writes()
+    zoe = FactMaker(customer=Party(wa_id=ZOE, name=NAME))
+    unseen = zoe.turn(room.office.hours_ago(1.5), "never seen")
+    room.office.process(zoe.edits(room.office.hours_ago(1), unseen, "zirconium edited"))
+    assert "message_changes" in room.where("zirconium edited")
+    room.erase()
+    room.office.process(unseen)
+    assert {} == room.where(ZOE, "zirconium", "never seen")
+
+
 def test_what_becomes_of_a_mail_after_the_erasure_is_not_stored(room: ErasureRoom) -> None:
     """Amazon reports for days what became of a mail; its recipients would stay for ever."""
     conversation = room.writes()

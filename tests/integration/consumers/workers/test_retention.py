@@ -145,12 +145,16 @@ def test_a_topic_that_is_read_again_brings_nothing_back(room: ErasureRoom) -> No
 
 
 def test_facts_without_a_conversation_go_as_well(room: ErasureRoom) -> None:
-    reaction = FactMaker(NUMBER, Party(wa_id=ZOE)).signal(room.office.hours_ago(3700 * DAY))
-    room.office.process(reaction, arrived_hours_ago=3700 * DAY)
-    assert 1 == len(room.office.rows("select from entries where conversation_id is null"))
+    """With the customers who have nothing else: somebody who never wrote."""
+    zoe, when = FactMaker(NUMBER, Party(wa_id=ZOE)), room.office.hours_ago(3700 * DAY)
+    facts = [zoe.signal(when), zoe.edits(when, zoe.turn(when - 1, "never seen"), WORDS)]
+    room.office.process(*facts, arrived_hours_ago=3700 * DAY)
+    assert 2 == len(room.office.rows("select from entries where conversation_id is null"))
+    assert "message_changes" in room.where(WORDS)
     keeps(room, messages=3650)
     works(room)
     assert [] == room.office.rows("select from entries")
+    assert {} == room.where(WORDS, ZOE)
 
 
 def test_what_belongs_to_no_conversation_goes_with_the_time_of_its_number(room: ErasureRoom) -> None:
