@@ -78,7 +78,7 @@ def after_result(act: RuleAct, rejection: str | None) -> RuleAct:
 
 def has_acted(rule: Rule, acts: Mapping[ActionKind, RuleAct]) -> bool:
     """Returns whether a rule has nothing more to do about a conversation. `acts`: its own there."""
-    return bool(acts) and all(act.state != "again" for act in acts.values())
+    return bool(acts) and not to_do(rule, acts)
 
 
 def to_do(rule: Rule, acts: Mapping[ActionKind, RuleAct]) -> list[ActionKind]:

@@ -37,22 +37,41 @@ class RuleJudgement(NamedTuple):
 
 
 def judge(
-    rules: Sequence[Rule], seen: LeftAlone, directory: Directory, now: datetime, done: Collection[str] = ()
+    rules: Sequence[Rule],
+    seen: LeftAlone,
+    directory: Directory,
+    now: datetime,
+    done: Collection[str] = (),
+    known_at: datetime | None = None,
 ) -> RuleJudgement:
     """Returns what rules do about a conversation at `now` (aware UTC). `rules`: in their order; those that are off do
-    nothing. `done`: ids of rules that have acted on it, or were passed over while it has been on the list."""
+    nothing. `done`: ids of rules that have acted on it, or were passed over while it has been on the list. `known_at`:
+    since when all that is seen, and the rules, have been so; None: since now. A look that comes late so acts as looks
+    in time would have: of rules that began to fit at the same moment the first acts, not of all that fit by now."""
     number = directory.number(seen.phone_number_id)
+    if seen.had not in directory.skillsets:
+        seen = seen._replace(had=None)
     moments = [(rule, fits_at(rule, seen, number, now)) for rule in rules if rule.on and rule.id not in done]
-    fitting = tuple(rule for rule, at in moments if at is not None and at <= now)
+    begun: dict[datetime, list[Rule]] = {}
+    for rule, at in moments:
+        if at is not None and at <= now:
+            began = fits_at(rule, seen, number, min(now, known_at)) if known_at is not None else None
+            begun.setdefault(began or now, []).append(rule)
+    act: list[Rule] = []
+    passed: list[Rule] = []
+    for _, fitting in sorted(begun.items()):
+        most = next((place for place, rule in enumerate(fitting, 1) if rule.stop), len(fitting))
+        most = 0 if any(rule.takes_it for rule in act) else most
+        act += fitting[:most]
+        passed += fitting[most:]
     later = [at for _, at in moments if at is not None and at > now]
-    most = next((place for place, rule in enumerate(fitting, 1) if rule.stop), len(fitting))
-    return RuleJudgement(fitting[:most], fitting[most:], min(later, default=None))
+    return RuleJudgement(tuple(act), tuple(passed), min(later, default=None))
 
 
 def fits_at(rule: Rule, seen: LeftAlone, number: Number, now: datetime) -> datetime | None:
     """Returns the first moment from `now` on at which a rule fits if nothing changes until then; None: there is none
     before the last minutes of the window (`MARGIN`). A rule that transfers back to those who had the customer before
-    fits only if somebody had."""
+    fits only if somebody had, whom the directory still has (`judge`)."""
     when = rule.when
     if not _fits_ever(when, seen) or (rule.transfer is not None and rule.transfer.previous and seen.had is None):
         return None

@@ -4,14 +4,14 @@ questions as the process that acts.
 What people did stays as it was: a dry run tells which customers a rule would have found left alone and when, not who
 would have taken them. Who was ready then was not kept, and is not simulated."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from domain.conversations.placement.window import WINDOW
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
-from domain.rescue.judging import judge
+from domain.rescue.judging import LeftAlone, RuleJudgement, judge
 from domain.rescue.seeing import OnList, Questions, TellLanguage, left_alone
 from domain.rules.rule import Rule
 
@@ -73,26 +73,56 @@ def acted_at(
     their order, with the one that is tried; those that are off do nothing. A rule before it that would have taken the
     conversation from the list ends the replay: nobody knows what would have come then."""
     done: set[str] = set()
+    passed: set[str] = set()
     since = None
     for stretch in _stretches(of):
         if stretch.listed.since != since:
-            done, since = {each for each in done if not each.startswith(_PASSED)}, stretch.listed.since
+            passed, since = set(), stretch.listed.since
         seen = left_alone(stretch.listed, stretch.texts, of.had, questions, tell)
-        at: datetime | None = stretch.begins
-        while at is not None and at < (stretch.until or now):
-            judgement = judge(rules, seen, directory, at, {each.removeprefix(_PASSED) for each in done})
+        for at, judgement in _moments(rules, seen, directory, stretch.begins, stretch.until or now, done, passed):
             if rule in judgement.act:
                 return at
-            if any(each.transfer is not None or each.dismiss is not None for each in judgement.act):
+            if any(each.takes_it for each in judgement.act):
                 return None
-            done |= {each.id for each in judgement.act}
-            done |= {_PASSED + each.id for each in judgement.passed}
-            at = judgement.again_at
     return None
 
 
-_PASSED = "passed "
-"""Before the id of a rule that was passed over, until the conversation has left the list."""
+def would_act_at(
+    rule: Rule,
+    rules: Sequence[Rule],
+    seen: LeftAlone,
+    directory: Directory,
+    now: datetime,
+    done: Collection[str],
+) -> datetime | None:
+    """Returns when a rule would act on a conversation on the list if nothing changed but what rules do; None: it would
+    not. `rules`: as for `acted_at`; `done`: as for `judge`."""
+    for at, judgement in _moments(rules, seen, directory, now, None, set(done), set()):
+        if rule in judgement.act:
+            return at
+        if any(each.takes_it for each in judgement.act):
+            return None
+    return None
+
+
+def _moments(
+    rules: Sequence[Rule],
+    seen: LeftAlone,
+    directory: Directory,
+    begins: datetime,
+    until: datetime | None,
+    done: set[str],
+    passed: set[str],
+) -> Iterator[tuple[datetime, RuleJudgement]]:
+    """Yields the moments at which rules look at a conversation that does not change, and what they do then. Adds the
+    rules that acted to `done`, and those that were passed over to `passed`."""
+    at: datetime | None = begins
+    while at is not None and (until is None or at < until):
+        judgement = judge(rules, seen, directory, at, done | passed)
+        yield at, judgement
+        done |= {each.id for each in judgement.act}
+        passed |= {each.id for each in judgement.passed}
+        at = judgement.again_at
 
 
 def _stretches(of: Replayed) -> Iterator[_Stretch]:

@@ -97,3 +97,8 @@ class Rule:
             yield "transfer"
         if self.dismiss is not None:
             yield "dismiss"
+
+    @property
+    def takes_it(self) -> bool:
+        """Whether the rule takes a conversation from the list."""
+        return self.transfer is not None or self.dismiss is not None

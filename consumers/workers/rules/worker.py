@@ -51,7 +51,7 @@ from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.queues import Queues
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
 from infra.postgres.rules import acts, switch, watch
-from infra.postgres.rules.views import SeenByRules, see
+from infra.postgres.rules.views import SeenByRules, known_since, see
 from infra.postgres.rules.watch import Looked
 from infra.process.crash_points import crash_point
 from infra.process.memory import collect_rarely
@@ -71,6 +71,8 @@ thousand costs a small part of a core, and often enough to act within five secon
 _LOOK_SHARE = 0.05
 _CLEARS_EVERY_SECONDS = 60.0
 _MINUTE = timedelta(minutes=1)
+_RESULTS_WITHIN = timedelta(days=1)
+"""So long a result of a command is waited for of which nothing was known: no window lasts longer."""
 _SOON = timedelta(seconds=30)
 """A conversation to which a person's message is on its way is looked at again then."""
 
@@ -119,7 +121,7 @@ class Rules:
         self._clock = clock
         self._inbound = InboundProgress("rules", topics.inbound, stalled_seconds, clock, backlog)
         self._directories = directory.DirectoryCache()
-        self._look_at = self._clear_at = float("-inf")
+        self._look_at = self._clear_at = self._settle_late_at = float("-inf")
         self._loop = WorkerLoop("rules", lambda _: self.poll())
 
     def not_ready_reason(self) -> str | None:
@@ -157,6 +159,10 @@ class Rules:
         judged again."""
         with self._transaction() as connection:
             results = acts.settled(connection, BATCH)
+            at = self._clock()
+            if at >= self._settle_late_at:
+                results += acts.settled_late(connection, _RESULTS_WITHIN, BATCH)
+                self._settle_late_at = at + _CLEARS_EVERY_SECONDS
             after = [after_result(result.act, result.rejection) for result in results]
             after += [act._replace(state="unknown") for act in acts.lost(connection, LOST_AFTER, BATCH)]
             if not after:
@@ -177,6 +183,7 @@ class Rules:
         with self._transaction() as connection:
             version, current = self._read_directory(connection)
             if not any(rule.on for rule in current.rules):
+                self._say_limit(connection, 0, self._per_minute, database_now(connection))
                 return None
             if at < self._look_at:
                 return 0
@@ -202,6 +209,7 @@ class Rules:
             return _Looks()
         with self._transaction() as connection:
             if not switch.acting(connection):
+                self._say_limit(connection, 0, self._per_minute, watermark)
                 return _Looks()
             version, current = self._read_directory(connection)
             due = watch.due(connection, watermark, BATCH)
@@ -213,7 +221,6 @@ class Rules:
             watch.write(connection, [], set(ids) - {each.conversation.id for each in found})
             self._say_limit(connection, waiting, left, watermark)
             crash_point("rules.before-commit")
-        _WAITING.set(waiting)
         for each in decided.values():
             for act in each.acts:
                 _ACTED.labels(act.action).inc()
@@ -225,8 +232,8 @@ class Rules:
         """Returns what is decided about each conversation, without those that wait because rules have acted too often
         and stay due; and how many actions are left in this minute."""
         ids = [each.conversation.id for each in found]
-        known = _by_rule(acts.acts_of(connection, ids))
-        passed = acts.passed(connection, ((each.conversation.id, each.stay.began) for each in found))
+        known = acts.by_rule(acts.acts_of(connection, ids))
+        judged = self._judged(connection, found, known, current, watermark)
         answered = Queues(connection).with_word_on_its_way(ids, watermark)
         now, left = database_now(connection), self._per_minute - acts.lately(connection, _MINUTE)
         decided: dict[UUID, _Decided] = {}
@@ -235,22 +242,50 @@ class Rules:
             if id_ in answered:
                 decided[id_] = _Decided((), (), (), watermark + _SOON)
                 continue
-            of = known.get(id_, {})
-            done = {rule.id for rule in current.rules if has_acted(rule, of.get(rule.id, {}))}
-            done |= {rule for conversation, rule in passed if conversation == id_}
-            judgement = judge(current.rules, each.seen, current, watermark, done)
+            judgement = judged[id_]
             if now >= each.seen.window_ends_at - MARGIN:
                 judgement = RuleJudgement()
-            asked = self._ask(each, judgement.act, of, current, now)
-            if len(asked.acts) > left:
-                continue
+            asked = self._ask(each, judgement.act, known.get(id_, {}), current, now)
+            if asked.acts and len(asked.acts) > left and left < self._per_minute:
+                continue  # what asks for more than a minute allows gets a minute of its own
             left -= len(asked.acts)
             decided[id_] = asked._replace(passed=judgement.passed, again_at=judgement.again_at)
         return decided, left
 
+    def _judged(
+        self,
+        connection: Connection[Any],
+        found: Sequence[SeenByRules],
+        known: Mapping[UUID, Mapping[str, Mapping[ActionKind, RuleAct]]],
+        current: Directory,
+        watermark: datetime,
+    ) -> dict[UUID, RuleJudgement]:
+        """Returns what rules say of each conversation. Where several fit by now, a look may have been missed: then it
+        counts which of them began to fit first."""
+        passed = acts.passed(connection, ((each.conversation.id, each.stay.began) for each in found))
+        done: dict[UUID, set[str]] = {each.conversation.id: set() for each in found}
+        for id_, rule_id in passed:
+            done[id_].add(rule_id)
+        for each in found:
+            of = known.get(each.conversation.id, {})
+            done[each.conversation.id] |= {r.id for r in current.rules if has_acted(r, of.get(r.id, {}))}
+
+        def judged(each: SeenByRules, known_at: datetime | None = None) -> RuleJudgement:
+            return judge(current.rules, each.seen, current, watermark, done[each.conversation.id], known_at)
+
+        by_now = {each.conversation.id: judged(each) for each in found}
+        several = [each for each in found if by_now[each.conversation.id].passed]
+        since = known_since(connection, [each.conversation.id for each in several])
+        return by_now | {
+            each.conversation.id: judged(each, since[each.conversation.id])
+            for each in several
+            if each.conversation.id in since
+        }
+
     def _say_limit(self, connection: Connection[Any], waiting: int, left: int, now: datetime) -> None:
         """Raises an alarm while conversations wait because rules have acted too often, and ends it once none waits and
         there are `left` actions in this minute."""
+        _WAITING.set(waiting)
         if waiting:
             limit = {"limit": self._per_minute}
             raise_alarm(connection, AlarmToRaise(AlarmKind.RULE_LIMIT, "", limit, None, now))
@@ -342,10 +377,3 @@ class Rules:
             if each.conversation.id in decided
         ]
         watch.write(connection, looked, ())
-
-
-def _by_rule(known: Iterable[RuleAct]) -> dict[UUID, dict[str, dict[ActionKind, RuleAct]]]:
-    found: dict[UUID, dict[str, dict[ActionKind, RuleAct]]] = {}
-    for act in known:
-        found.setdefault(act.conversation_id, {}).setdefault(act.rule_id, {})[act.action] = act
-    return found

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from domain.rescue.acts import RuleAct
+from domain.rules.rule import ActionKind
 from infra.postgres.connections.arrays import column_arrays
 
 
@@ -24,6 +25,14 @@ def acts_of(connection: Connection[Any], conversations: Collection[UUID]) -> lis
     """Returns what rules did about conversations."""
     cursor = connection.cursor(row_factory=class_row(RuleAct))
     return cursor.execute(_OF, [list(conversations)]).fetchall()
+
+
+def by_rule(acts: Iterable[RuleAct]) -> dict[UUID, dict[str, dict[ActionKind, RuleAct]]]:
+    """Returns acts by conversation, rule and action."""
+    found: dict[UUID, dict[str, dict[ActionKind, RuleAct]]] = {}
+    for act in acts:
+        found.setdefault(act.conversation_id, {}).setdefault(act.rule_id, {})[act.action] = act
+    return found
 
 
 def passed(connection: Connection[Any], stays: Iterable[tuple[UUID, int]]) -> set[tuple[UUID, str]]:
@@ -64,6 +73,13 @@ def lost(connection: Connection[Any], after: timedelta, limit: int) -> list[Rule
     return cursor.execute(_LOST, {"after": after, "limit": limit}).fetchall()
 
 
+def settled_late(connection: Connection[Any], within: timedelta, limit: int) -> list[ActResult]:
+    """Locks acts of which nothing was known and whose commands got a result after all, issued within a time until now,
+    and returns them. O(acts of that time)."""
+    rows = connection.execute(_SETTLED_LATE, {"within": within, "limit": limit}).fetchall()
+    return [ActResult(RuleAct._make(row[:-1]), row[-1]) for row in rows]
+
+
 def lately(connection: Connection[Any], within: timedelta) -> int:
     """Returns how many actions were asked for within a time until now."""
     found = connection.execute("select count(*) from rule_acts where asked_at > now() - %s", [within]).fetchone()
@@ -88,14 +104,20 @@ on conflict (conversation_id, rule_id, action) do update set rule_name = exclude
   attempt = excluded.attempt, mode = excluded.mode, version = excluded.version, command_id = excluded.command_id,
   rejection = excluded.rejection, detail = excluded.detail, at = excluded.at, asked_at = excluded.asked_at
 """
-_SETTLED: LiteralString = """
+_RESULTS: LiteralString = """
 select a.conversation_id, a.rule_id, a.action, a.rule_name, a.phone_number_id, a.state, a.attempt, a.mode, a.version,
   a.command_id, a.rejection, a.detail, a.at, a.asked_at, r.reason
 from rule_acts a cross join lateral (
   select case when outcome = 'rejected' then reason end as reason from command_audit
   where command_id = a.command_id::text and outcome in ('applied', 'rejected') limit 1
 ) as r
+"""
+_SETTLED: LiteralString = f"""{_RESULTS}
 where a.state = 'asked' order by a.asked_at limit %(limit)s for update of a skip locked
+"""
+_SETTLED_LATE: LiteralString = f"""{_RESULTS}
+where a.state = 'unknown' and a.asked_at > now() - %(within)s
+order by a.asked_at limit %(limit)s for update of a skip locked
 """
 _LOST: LiteralString = f"""
 select {_COLUMNS} from rule_acts where state = 'asked' and command_id is not null and asked_at < now() - %(after)s

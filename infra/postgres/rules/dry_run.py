@@ -15,13 +15,14 @@ from domain.arrival import arrived_at
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from domain.ids import first_conversation_id
-from domain.rescue.judging import fits_at
-from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, ReplayedOutcome, acted_at
+from domain.rescue.acts import has_acted
+from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, ReplayedOutcome, acted_at, would_act_at
 from domain.rescue.seeing import Questions, TellLanguage
 from domain.rules.rule import Rule
 from infra.postgres.connections.clock import database_now
 from infra.postgres.connections.snapshot import one_snapshot
 from infra.postgres.conversations.looking_back import MOST, SECONDS, LookBack
+from infra.postgres.rules import acts as stored_acts
 from infra.postgres.rules import views
 
 _AT_ONCE = 500
@@ -69,7 +70,12 @@ def dry_run(
     run = _Run(connection, directory, tried, rules, tell_language)
     until = monotonic() + seconds
     with one_snapshot(connection):
-        return run.on_list(most) if days is None else run.since(days, most, until)
+        return run.on_list(most, until) if days is None else run.since(days, most, until)
+
+
+class _Listed(NamedTuple):
+    id: UUID
+    opened_at: datetime
 
 
 class _Conversation(NamedTuple):
@@ -100,19 +106,35 @@ class _Run(NamedTuple):
     rules: Sequence[Rule]
     tell_language: TellLanguage
 
-    def on_list(self, most: int) -> RuleTrial:
-        now, questions = database_now(self.connection), Questions.of([self.rule])
-        values = {"numbers": self._numbers, "limit": most}
-        listed = [id_ for (id_,) in self.connection.execute(_ON_LIST, values)]
+    def on_list(self, most: int, until: float) -> RuleTrial:
+        now, questions = database_now(self.connection), Questions.of(self.rules)
+        values = {"numbers": self._numbers, "limit": most + 1}
+        listed = self.connection.cursor(row_factory=class_row(_Listed)).execute(_ON_LIST, values).fetchall()
         acts: list[RuleTrialAct] = []
-        for start in range(0, len(listed), _AT_ONCE):
-            batch = listed[start : start + _AT_ONCE]
-            for each in views.see(self.connection, batch, questions, self.tell_language):
+        back = LookBack(listed, most, until, _AT_ONCE)
+        for batch in back.batches():
+            found = views.see(self.connection, [each.id for each in batch], questions, self.tell_language)
+            done = self._done(found)
+            for each in found:
                 of = each.conversation
-                at = fits_at(self.rule, each.seen, self.directory.number(of.phone_number_id), now)
+                at = would_act_at(self.rule, self.rules, each.seen, self.directory, now, done[of.id])
                 if at is not None:
                     acts.append(RuleTrialAct(of.id, of.phone_number_id, of.customer_name, of.wa_id, at, "open"))
-        return RuleTrial(sorted(acts, key=lambda act: act.at), len(listed))
+        return RuleTrial(sorted(acts, key=lambda act: act.at), back.looked_at, back.reached)
+
+    def _done(self, found: Sequence[views.SeenByRules]) -> dict[UUID, set[str]]:
+        """Returns the rules that have acted on these conversations, or were passed over."""
+        known = stored_acts.by_rule(stored_acts.acts_of(self.connection, [each.conversation.id for each in found]))
+        passed = stored_acts.passed(self.connection, ((each.conversation.id, each.stay.began) for each in found))
+        done = {
+            each.conversation.id: {
+                rule.id for rule in self.rules if has_acted(rule, known.get(each.conversation.id, {}).get(rule.id, {}))
+            }
+            for each in found
+        }
+        for conversation, rule in passed:
+            done[conversation].add(rule)
+        return done
 
     def since(self, days: int, most: int, until: float) -> RuleTrial:
         now, questions = database_now(self.connection), Questions.of(self.rules)
@@ -159,9 +181,9 @@ class _Run(NamedTuple):
 
 
 _ON_LIST: LiteralString = """
-select c.id from conversations c
+select c.id, c.opened_at from conversations c
 where c.unmanaged and c.status = 'a' and (%(numbers)s::text[] is null or c.phone_number_id = any(%(numbers)s))
-order by c.window_ends_at limit %(limit)s
+order by c.id desc limit %(limit)s
 """
 _SINCE: LiteralString = """
 select c.id, c.phone_number_id, c.customer_name, c.wa_id, c.opened_at, c.status::text as status, c.unmanaged,

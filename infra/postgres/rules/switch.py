@@ -56,5 +56,6 @@ def start(connection: Connection[Any], by: str, address: str | None = None) -> b
 
 
 def acting(connection: Connection[Any]) -> bool:
-    """Returns whether rules may act, and keeps them from being stopped until the transaction ends."""
-    return connection.execute("select from rule_switch where stopped_at is null for share").fetchone() is not None
+    """Returns whether rules may act, and until the transaction ends keeps them from being stopped, and other processes
+    from acting: together they keep within the limit of a minute."""
+    return connection.execute("select from rule_switch where stopped_at is null for update").fetchone() is not None

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.arrival import arrived_at
 from domain.conversations.conversation import Conversation
 from domain.rescue.judging import LeftAlone
 from domain.rescue.seeing import OnList, Questions, TellLanguage, left_alone
@@ -53,6 +54,17 @@ def see(
         left = left_alone(listed, texts.get(each.id, ()), had.get(each.id), questions, tell_language)
         seen.append(SeenByRules(each, stay, left))
     return seen
+
+
+def known_since(connection: Connection[Any], conversations: Collection[UUID]) -> dict[UUID, datetime]:
+    """Returns since when everything about conversations on the list that rules see has been known, and the rules have
+    been as they are. Missing: that is not known."""
+    found: dict[UUID, datetime] = {}
+    if conversations:
+        for id_, changed_at, published_at, arrival in connection.execute(_KNOWN, [list(conversations)]).fetchall():
+            if changed_at is not None and published_at is not None:
+                found[id_] = max(changed_at, published_at, arrived_at(arrival or 0) or published_at)
+    return found
 
 
 def _on_list(connection: Connection[Any], conversations: Collection[UUID]) -> list[Conversation]:
@@ -102,6 +114,12 @@ from unnest(%b::uuid[]) as t (id) join conversations c on c.id = t.id cross join
     and event in ('queued', 'reserved', 'assigned', 'accepted', 'managed', 'dismissed', 'closed', 'reopened')
 ) as off join history h on h.conversation_id = t.id and h.sequence > off.until and h.event = 'became_unmanaged'
 group by c.id, off.until
+"""
+_KNOWN: LiteralString = """
+select t.id, (select v.at from directory_versions v join directory_version d using (version)),
+  (select max(at) from history where conversation_id = t.id and event not like 'mail.%%'),
+  (select max(arrival) from entries where conversation_id = t.id and kind in ('customer_turn', 'customer_signal'))
+from unnest(%b::uuid[]) as t (id)
 """
 _TEXTS: LiteralString = """
 select t.id, e.wamid, e.body from unnest(%(ids)s::uuid[]) as t (id) cross join lateral (

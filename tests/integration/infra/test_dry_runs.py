@@ -79,6 +79,29 @@ def test_on_the_list_as_it_is_the_dry_run_says_what_comes(room: RuleRoom) -> Non
     assert room.run() == []
 
 
+def test_on_the_list_rules_before_it_and_what_they_did_count(room: RuleRoom) -> None:
+    room.write_rules(reserve("first", alone=HOUR), reserve("second", "support"))
+    came(room, "16505550001", 2)
+    came(room, "16505550002", 0.5)
+    _, directory = read(room.office.connection)
+    first, second = directory.rules
+    assert [act.wa_id for act in tried(room, second, days=None).acts] == ["16505550002"]
+    assert len(tried(room, first, days=None).acts) == 1
+    room.run()
+    for (conversation,) in room.office.connection.execute("select id from conversations").fetchall():
+        room.office.results_of(room.office.command("recall", {"conversation_id": str(conversation)}))
+    assert [act.wa_id for act in tried(room, second, days=None).acts] == ["16505550001"]
+    assert [act.wa_id for act in tried(room, first, days=None).acts] == ["16505550002"]
+
+
+def test_on_the_list_as_well_what_is_too_much_is_said(room: RuleRoom) -> None:
+    for n in range(3):
+        came(room, f"1650555000{n}", 10 + n)
+    run = tried(room, reserve(), days=None, most=2)
+    assert (len(run.acts), run.looked_at) == (2, 2)
+    assert run.since is not None
+
+
 def test_a_dry_run_writes_nothing(room: RuleRoom) -> None:
     came(room, "16505550001", 10)
     tried(room, reserve())

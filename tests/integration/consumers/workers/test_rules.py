@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from domain.facts import AgentMessage
@@ -249,6 +250,63 @@ def test_the_alarm_of_the_limit_ends_when_no_customer_waits_for_rules_any_more(r
     assert open_alarms(room) == []
 
 
+def test_the_alarm_of_the_limit_ends_when_rules_are_stopped_or_switched_off(room: RuleRoom) -> None:
+    room.write_rules(reserve())
+    room.rules = room.another_process(per_minute=1)
+    for n in range(3):
+        room.office.customer_writes(phone=f"1650555000{n}", hours_ago=5)
+    room.run()
+    assert open_alarms(room) == ["rule_limit"]
+    switch.stop(room.office.connection, "boss")
+    room.poll()
+    assert open_alarms(room) == ["rules_stopped"]
+    switch.start(room.office.connection, "boss")
+    room.poll()
+    assert open_alarms(room) == ["rule_limit"]
+    room.write_rules()
+    room.poll()
+    assert open_alarms(room) == []
+
+
+def test_what_asks_for_more_than_a_minute_allows_gets_a_minute_of_its_own(room: RuleRoom) -> None:
+    both = Rule("b", "B", on=True, mail=RuleMail(("night@example.com",)), transfer=RuleTransfer(skillset="sales"))
+    room.write_rules(both)
+    room.rules = room.another_process(per_minute=1)
+    for n in range(2):
+        room.office.customer_writes(phone=f"1650555000{n}", hours_ago=5)
+    assert room.run() == ["email", "transfer"]
+    assert open_alarms(room) == ["rule_limit"]
+
+
+def test_two_processes_together_keep_within_the_limit(room: RuleRoom, database: str) -> None:
+    """Each counts what the other did in this minute, so it waits until that is stored."""
+    room.write_rules(reserve())
+    room.office.customer_writes()
+    with psycopg.connect(database) as other:
+        assert switch.acting(other)
+        room.office.connection.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            room.poll()
+        other.rollback()
+    assert room.run() == ["transfer"]
+
+
+def test_rules_that_began_to_fit_one_after_the_other_both_act_after_a_stop(room: RuleRoom) -> None:
+    """Nobody looked for three hours: the alarm after one hour must not cost the customer the reservation after two."""
+    call = Rule("call", "Call", on=True, when=RuleCondition(alone=HOUR), alarm="night")
+    room.write_rules(call, reserve("later", alone=2 * HOUR), reserve("with it", "support", alone=HOUR))
+    conversation = room.office.customer_writes(hours_ago=3)
+    for earlier in (
+        "update history set at = at - interval '3 hours'",
+        "update entries set arrival = greatest(0, arrival - (10800000::bigint << 14))",
+        "update directory_versions set at = at - interval '1 day'",
+    ):
+        room.office.connection.execute(earlier)
+    assert room.run() == ["transfer"]
+    assert room.acts() == [("call", "alarm", "done"), ("later", "transfer", "done")]
+    assert room.owner(conversation) == ("sales", "r")
+
+
 def test_a_rule_calls_somebody_once(room: RuleRoom) -> None:
     room.write_rules(Rule("call", "Call", on=True, alarm="night"))
     room.office.customer_writes()
@@ -295,6 +353,20 @@ def test_of_a_command_that_is_never_answered_nothing_is_known(room: RuleRoom) ->
     room.make_older(conversation, HOUR)
     room.poll()
     assert room.acts() == [("rescue", "transfer", "unknown")]
+
+
+def test_a_result_that_comes_after_all_still_counts(room: RuleRoom) -> None:
+    """Commands were not carried out for an hour."""
+    room.write_rules(reserve())
+    conversation = room.office.customer_writes()
+    (command,) = room.poll()
+    room.make_older(conversation, HOUR)
+    room.poll()
+    assert room.acts() == [("rescue", "transfer", "unknown")]
+    assert room.office.results_of(command) == [("applied", None)]
+    room.rules = room.another_process()
+    room.rules.settle()
+    assert room.acts() == [("rescue", "transfer", "done")]
 
 
 def test_two_processes_act_once(room: RuleRoom) -> None:

@@ -1,5 +1,6 @@
 """A rule fits a conversation that was left alone from a moment on that can be told in advance."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversations.reasons import Reason
-from domain.directory import Directory, Number, Opening
+from domain.directory import Directory, Number, Opening, Skillset
 from domain.rescue.judging import LeftAlone, RuleJudgement, fits_at, judge
 from domain.rules.rule import MARGIN, Rule, RuleCondition, RuleTransfer
 from domain.search import phrase
@@ -124,6 +125,35 @@ def test_a_rule_that_begins_to_fit_later_acts_later() -> None:
     assert names(late) == (["b"], [])
 
 
+def test_a_look_that_comes_late_acts_as_looks_in_time_would_have() -> None:
+    """Nothing looked for a day: the alarm after two hours is no reason to keep back the reservation of the last one."""
+    rules = [rule("alarm", alone=2 * HOUR), rule("with it", alone=2 * HOUR), rule("last hour", left=HOUR)]
+    late = judge(rules, SEEN, COMPANY, SINCE + 23 * HOUR, known_at=SINCE)
+    assert names(late) == (["alarm", "last hour"], ["with it"])
+    learned_now = judge(rules, SEEN, COMPANY, SINCE + 23 * HOUR)
+    assert names(learned_now) == (["alarm"], ["with it", "last hour"])
+
+
+def test_in_a_late_look_what_would_have_been_taken_before_is_left_to_that_rule() -> None:
+    first = Rule("first", "first", on=True, when=RuleCondition(alone=HOUR), transfer=RuleTransfer(skillset="sales"))
+    late = judge([rule("last hour", left=HOUR), first], SEEN, COMPANY, SINCE + 23 * HOUR, known_at=SINCE)
+    assert names(late) == (["first"], ["last hour"])
+
+
+def test_what_fits_no_longer_is_not_caught_up_on() -> None:
+    rules = [rule("open", hours="open"), rule("closed", hours="closed")]
+    late = judge(rules, SEEN, COMPANY, SINCE + 9 * HOUR, known_at=SINCE)
+    assert names(late) == (["closed"], [])
+
+
+def test_nobody_is_given_back_to_a_skillset_that_was_removed() -> None:
+    again = Rule("back", "back", on=True, transfer=RuleTransfer(previous=True))
+    seen = SEEN._replace(had="sales")
+    assert names(judge([again, rule("b")], seen, COMPANY, SINCE)) == (["b"], [])
+    with_sales = replace(COMPANY, skillsets={"sales": Skillset("sales", "Sales")})
+    assert names(judge([again, rule("b")], seen, with_sales, SINCE)) == (["back"], ["b"])
+
+
 def test_a_rule_that_has_acted_or_is_off_does_nothing() -> None:
     off = Rule("off", "off", text="hello")
     assert judge([off, rule("a")], SEEN, COMPANY, SINCE, done={"a"}) == RuleJudgement()
@@ -148,3 +178,26 @@ def test_the_moment_is_the_first_at_which_a_rule_fits(when: RuleCondition, passe
     elif now <= first:
         assert moment(wanted, now=now) == first
         assert moment(wanted, now=first) == first
+
+
+times = st.builds(
+    RuleCondition,
+    alone=st.sampled_from([timedelta(), HOUR, 3 * HOUR]),
+    left=st.sampled_from([None, 23 * HOUR, 21 * HOUR, HOUR]),
+)
+
+
+@given(st.lists(st.tuples(times, st.booleans()), max_size=5), st.sampled_from([0, 1, 3, 12, 23]))
+def test_a_look_too_late_does_what_looks_in_time_did(wanted: list[tuple[RuleCondition, bool]], hours: int) -> None:
+    rules = [Rule(f"{n}", "r", on=True, stop=stop, when=when, text="hi") for n, (when, stop) in enumerate(wanted)]
+    acted: list[str] = []
+    passed: list[str] = []
+    at: datetime | None = SINCE
+    while at is not None and at <= SINCE + hours * HOUR:
+        judgement = judge(rules, SEEN, COMPANY, at, {*acted, *passed})
+        acted += names(judgement)[0]
+        passed += names(judgement)[1]
+        at = judgement.again_at
+    late = judge(rules, SEEN, COMPANY, SINCE + hours * HOUR, known_at=SINCE)
+    assert names(late) == (acted, passed)
+    assert late.again_at == at

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
-from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, acted_at
+from domain.rescue.judging import LeftAlone
+from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, acted_at, would_act_at
 from domain.rescue.seeing import Questions
 from domain.rules.rule import Rule, RuleCondition, RuleTransfer
 
@@ -76,3 +77,21 @@ def test_a_rule_before_it_that_only_speaks_stops_it_at_the_same_moment_alone() -
     speaks = Rule("speaks", "speaks", on=True, text="hello")
     assert would_act(rule(), conversation(), [speaks]) is None
     assert would_act(rule(alone=HOUR), conversation(), [speaks]) == at(1)
+
+
+def comes(tried: Rule, *before: Rule, done: Sequence[str] = ()) -> datetime | None:
+    seen = LeftAlone("shop", Reason.NO_CHOICE, at(0), at(24))
+    return would_act_at(tried, [*before, tried], seen, Directory(), at(0), done)
+
+
+def test_on_the_list_a_rule_comes_when_the_rules_before_it_let_it() -> None:
+    speaks = Rule("speaks", "speaks", on=True, when=RuleCondition(alone=HOUR), text="hello")
+    assert comes(rule(left=2 * HOUR)) == at(22)
+    assert comes(rule(left=2 * HOUR), speaks) == at(22)
+    assert comes(rule(alone=HOUR), speaks) is None
+    assert comes(rule(left=2 * HOUR), rule("first", alone=HOUR)) is None
+
+
+def test_on_the_list_a_rule_that_has_acted_comes_no_more() -> None:
+    assert comes(rule(), done=["tried"]) is None
+    assert comes(rule(), rule("first"), done=["first"]) == at(0)
