@@ -203,18 +203,16 @@ class AnalyticsView:
                     continue
                 n, lost = cell.unmanaged, cell.lost
                 together += n
-                label = translated(gettext_noop("%(day)s, %(hour)s:00: %(n)s left alone, %(lost)s of them lost")) % {
+                of_them = words().ngettext("%(num)s of them lost", "%(num)s of them lost", lost) % {"num": lost}
+                label = translated(gettext_noop("%(day)s, %(hour)s:00: %(alone)s, %(lost)s")) % {
                     "day": days["wide"][weekday - 1],
                     "hour": f"{hour:02}",
-                    "n": n,
-                    "lost": lost,
+                    "alone": _left_alone(n),
+                    "lost": of_them,
                 }
                 href = self.rows(count="unmanaged", weekday=weekday, hour=hour)
                 cells.append(HeatCell(n, self._level(n), href, label))
-            label = translated(gettext_noop("%(day)s: %(n)s left alone")) % {
-                "day": days["wide"][weekday - 1],
-                "n": together,
-            }
+            label = f"{days['wide'][weekday - 1]}: {_left_alone(together)}"
             href = self.rows(count="unmanaged", weekday=weekday) if together else ""
             yield days["abbreviated"][weekday - 1], cells, HeatCell(together, 0, href, label)
 
@@ -302,6 +300,10 @@ class AnalyticsView:
         for each in sorted(tops, key=lambda each: (each.step == NOT_UNDERSTOOD, each.step)):
             add(each, 0)
         return found
+
+
+def _left_alone(n: int) -> str:
+    return words().ngettext("%(num)s left alone", "%(num)s left alone", n) % {"num": n}
 
 
 @lru_cache(maxsize=1024)

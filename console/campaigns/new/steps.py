@@ -54,8 +54,8 @@ def steps_of_campaign(
     it was created. Before the start the first two can be done again: another campaign then takes its place."""
     first = templates[0].template
     number, planned = words().number, funnel.cell("planned").n
-    rows = translated(gettext_noop("%(n)s rows")) % {"n": number(funnel.rows)}
-    people = translated(gettext_noop("%(n)s people")) % {"n": number(planned)} if planned else ""
+    rows = words().ngettext("%(num)s row", "%(num)s rows", funnel.rows) % {"num": number(funnel.rows)}
+    people = words().ngettext("%(num)s person", "%(num)s people", planned) % {"num": number(planned)} if planned else ""
     when = words().day_and_clock(campaign.start_at) if campaign.start_at else ""
     start = url_for("start.ask_start", id_=campaign.id)
     may_change, may_start = campaign.state in UNSTARTED, campaign.state in STARTABLE

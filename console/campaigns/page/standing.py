@@ -40,18 +40,35 @@ def progress_of(
         "limit": words().day_and_clock(waits_until) if waits_until else "",
         "rows": words().number(sum(each.n for each in counts)),
     }
-    return translated(_LIMIT if waits_until else _sentence(campaign, waiting)) % values
+    if waits_until:
+        sentence = words().ngettext(
+            "%(n)s person goes out from %(limit)s on, when WhatsApp's limit allows it.",
+            "%(n)s people go out from %(limit)s on, when WhatsApp's limit allows it.",
+            waiting,
+        )
+    else:
+        sentence = _sentence(campaign, waiting)
+    return sentence % values
 
 
 def _sentence(campaign: Campaign, waiting: int) -> str:
+    """The sentence in the language of the page, not filled in."""
     state, by_itself = campaign.state, campaign.changed_by == BY_ITSELF
     if state in ("paused", "cancelled"):
-        return (_BY_ITSELF if by_itself else _BY_PERSON)[state]
+        sentence = translated((_BY_ITSELF if by_itself else _BY_PERSON)[state])
+        if state == "paused":
+            sentence += " " + words().ngettext("%(n)s person waits.", "%(n)s people wait.", waiting)
+        return sentence
     if state == "scheduled" and campaign.in_own_time:
-        return _IN_OWN_TIME
+        return translated(_IN_OWN_TIME)
     if state == "running" and campaign.canary_until is not None:
-        return _CANARY
-    return _NOBODY_WAITS if state == "running" and not waiting else _SENTENCES[state]
+        return translated(_CANARY)
+    if state == "running" and waiting:
+        return words().ngettext(
+            "%(n)s person still waits for their turn.", "%(n)s people still wait for their turn.", waiting
+        )
+    of_state = _NOBODY_WAITS if state == "running" else _SENTENCES[state]
+    return translated(of_state)
 
 
 _SENTENCES = {
@@ -61,21 +78,19 @@ _SENTENCES = {
     "unconfirmed": gettext_noop("%(who)s wants to start it. Somebody else has to confirm."),
     "scheduled": gettext_noop("It starts %(at)s."),
     "missed": gettext_noop("It was to start %(at)s, and nothing was running then. Start it again if it still fits."),
-    "running": gettext_noop("%(n)s people still wait for their turn."),
     "finishing": gettext_noop("Nobody waits any more; statuses still come."),
     "finished": gettext_noop("Everybody was sent it, and no more statuses are expected."),
 }
 _BY_ITSELF = {
-    "paused": gettext_noop("It paused by itself: %(why)s. %(n)s people wait."),
+    "paused": gettext_noop("It paused by itself: %(why)s."),
     "cancelled": gettext_noop("It ended by itself: %(why)s."),
 }
 _BY_PERSON = {
-    "paused": gettext_noop("Paused by %(who)s. %(n)s people wait."),
+    "paused": gettext_noop("Paused by %(who)s."),
     "cancelled": gettext_noop("Cancelled by %(who)s. Who had not got it does not get it."),
 }
 _IN_OWN_TIME = gettext_noop("It starts at this time of day in each person's own time zone: %(at)s.")
 _CANARY = gettext_noop("The first ones are sent. If few of them failed by %(until)s, the rest follows by itself.")
-_LIMIT = gettext_noop("%(n)s people go out from %(limit)s on, when WhatsApp's limit allows it.")
 _NOBODY_WAITS = _SENTENCES["finishing"]
 
 

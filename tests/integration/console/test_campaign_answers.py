@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 
@@ -51,6 +52,19 @@ def test_the_counts_above_the_list_of_a_campaign_are_of_its_answers(boss: Browse
     assert all(f"campaign={autumn.id}" in address for address, _ in links)
     with_reason = f"/unmanaged?campaign={autumn.id}&reason=bot_closed"
     assert [] == re.findall(r'id="(?:soon|lost)"[^>]*><a href="([^"]*)"[^>]*>1 ', boss.get(with_reason).text)
+
+
+def test_the_number_on_analytics_leads_to_the_answers_that_it_counts(boss: Browser, room: CampaignRoom) -> None:
+    """Also to those whose window is over."""
+    autumn = room.planned(4)
+    room.command("start", autumn)
+    room.run()
+    room.connection.execute("update recipients set accepted_at = accepted_at - interval '3 days'")
+    for phone, hours in (("16505550002", 21), ("16505550003", 30), ("16505550004", 1)):
+        room.office.customer_writes("I would like to", phone, hours)
+    found = re.search(r'href="(/unmanaged\?campaign=[^"]*)">(\d+)<', boss.get("/analytics").text)
+    assert found is not None
+    assert ("3", 3) == (found[2], len(ids(boss.get(unescape(found[1])).text)))
 
 
 def test_the_conversation_says_which_campaign_it_answers_and_who_got_it(boss: Browser, room: CampaignRoom) -> None:

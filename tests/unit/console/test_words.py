@@ -61,6 +61,21 @@ def test_undo_and_cancel_have_different_words() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "one", "many"),
+    [
+        ("%(n)s active", "%(n)s attiva", "%(n)s attive"),
+        ("%(n)s closed", "%(n)s chiusa", "%(n)s chiuse"),
+        ("%(n)s dismissed", "%(n)s archiviata", "%(n)s archiviate"),
+        ("%(num)s left alone", "%(num)s lasciato solo", "%(num)s lasciati soli"),
+        ("%(num)s done", "%(num)s eseguita", "%(num)s eseguite"),
+    ],
+)
+def test_of_one_italian_speaks_in_the_singular_where_english_has_one_form(text: str, one: str, many: str) -> None:
+    words = Words("it", ZoneInfo("UTC"), NOW)
+    assert [many, one, many] == [words.ngettext(text, text, n) for n in (0, 1, 2)]
+
+
+@pytest.mark.parametrize(
     ("ago", "english", "italian"),
     [
         (timedelta(seconds=5), "just now", "adesso"),
