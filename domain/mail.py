@@ -94,7 +94,7 @@ def accept_email(email: Email, policy: MailPolicy) -> MailRequest | Rejection:
         return Rejection.TOO_MANY_RECIPIENTS
     if len(email.body.encode()) + len(escape(email.body).encode()) > MAX_TEXT_BYTES:
         return Rejection.TOO_LARGE
-    if not _is_subject(email.subject):
+    if not is_subject(email.subject):
         return Rejection.SUBJECT_INVALID
     body = email.body.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     masked = policy.mask if email.mask is None else email.mask
@@ -114,7 +114,7 @@ def _is_allowed(address: str, policy: MailPolicy) -> bool:
     return not policy.domains or address.rpartition("@")[2] in policy.domains
 
 
-def _is_subject(subject: str) -> bool:
+def is_subject(subject: str) -> bool:
     """Returns whether a subject is one line of 1 to `MAX_SUBJECT` characters, and contains nothing that ends a header
     or is an encoded word that could (`=?utf-8?q?=0A?=`)."""
     if len(subject) > MAX_SUBJECT or not subject.strip():

@@ -6,11 +6,14 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from domain.alarms.channels import MAX_NAME, is_name
 from domain.conversations.reasons import Reason
 from domain.directory_file.tables import DirectoryId, DirectoryName, MailAddress, Table, quoted, suggestion, worded
 from domain.directory_file.toml_lines import KeyPath
-from domain.messages.outgoing import MAX_TEXT
+from domain.mail import MAX_SUBJECT, is_subject
+from domain.messages.outgoing import MAX_PARAMETER, MAX_TEXT
 from domain.rules.rule import (
+    LANGUAGES,
     MARGIN,
     Rule,
     RuleCondition,
@@ -39,7 +42,7 @@ def _words(value: str) -> str:
 
 
 def _language(value: str) -> str:
-    if len(value) != 2 or not (value.isascii() and value.islower()):
+    if value not in LANGUAGES:
         raise worded(f'{quoted(value)} is no code of a language; use two letters like "it"')
     return value
 
@@ -48,6 +51,29 @@ def _said(value: str) -> str:
     if not 1 <= len(value.strip()) <= MAX_TEXT or "\x00" in value:
         raise worded(f"empty or too long; use 1 to {MAX_TEXT} characters")
     return value.strip()
+
+
+def _short(most: int) -> AfterValidator:
+    """Refuses what Meta or we would refuse when the rule acts, so that no rule waits for that moment to fail."""
+
+    def check(value: str) -> str:
+        if not 1 <= len(value) <= most or not value.strip() or "\x00" in value:
+            raise worded(f"empty or too long; use 1 to {most} characters")
+        return value
+
+    return AfterValidator(check)
+
+
+def _channel(value: str) -> str:
+    if not is_name(value):
+        raise worded(f"empty, too long or not printable; use 1 to {MAX_NAME} characters")
+    return value
+
+
+def _subject(value: str) -> str:
+    if value and not is_subject(value):
+        raise worded(f"empty, too long or not printable; use 1 to {MAX_SUBJECT} characters")
+    return value
 
 
 _Text = Annotated[str, AfterValidator(_said)]
@@ -75,14 +101,18 @@ class RuleMailTable(Table):
     to: list[MailAddress] = Field(
         min_length=1, max_length=50, description="a list of 1 to 50 addresses", examples=['["night@example.com"]']
     )
-    subject: str = Field("", max_length=250, description="a text of one line", examples=['"Please call back"'])
+    subject: Annotated[str, AfterValidator(_subject)] = Field(
+        "", description="a text of one line", examples=['"Please call back"']
+    )
     text: str = Field("", max_length=100_000, description="a text", examples=['"Please call this customer."'])
 
 
 class RuleTemplateTable(Table):
-    name: str = Field(description="the name of a template", examples=['"call_back"'])
-    language: str = Field(description="the language of a template", examples=['"en"'])
-    parameters: dict[str, str] = Field({}, description="a table of texts", examples=['{ "1" = "Bike Shop" }'])
+    name: Annotated[str, _short(512)] = Field(description="the name of a template", examples=['"call_back"'])
+    language: Annotated[str, _short(16)] = Field(description="the language of a template", examples=['"en"'])
+    parameters: dict[str, Annotated[str, _short(MAX_PARAMETER)]] = Field(
+        {}, description="a table of texts", examples=['{ "1" = "Bike Shop" }']
+    )
 
 
 class RuleTable(Table):
@@ -118,7 +148,9 @@ class RuleTable(Table):
     template: RuleTemplateTable | None = Field(
         None, description="a table", examples=['{ name = "call_back", language = "en" }']
     )
-    alarm: str | None = Field(None, description="the name of a channel", examples=['"night-team"'])
+    alarm: Annotated[str, AfterValidator(_channel)] | None = Field(
+        None, description="the name of a channel", examples=['"night-team"']
+    )
     transfer: RuleTransferTable | None = Field(None, description="a table", examples=['{ skillset = "sales" }'])
     dismiss: RuleDismissal | None = Field(
         None, description=f"one of {', '.join(get_args(RuleDismissal))}", examples=['"spam"']

@@ -22,11 +22,12 @@ import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
+from pydantic import ValidationError
 
 from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
 from consumers.workers.worker_loop import WorkerLoop
 from domain.alarms.kinds import AlarmKind
-from domain.commands import new_command, signed
+from domain.commands import Rejection, new_command, signed
 from domain.directory import Directory
 from domain.rescue.acts import (
     EXPIRES_AFTER,
@@ -308,7 +309,11 @@ class Rules:
                 last = before.get(action)
                 attempt = 0 if last is None else last.attempt + 1
                 mode = mode_of(rule, action, last.mode if last is not None else None)
-                body = command_of(rule, action, conversation, current, each.seen.had, mode)
+                body, problem = None, None
+                try:
+                    body = command_of(rule, action, conversation, current, each.seen.had, mode)
+                except ValidationError:  # an older version took what no command may say; the other rules go on
+                    problem = Rejection.MALFORMED
                 id_ = act_id(conversation.id, rule.id, action, attempt) if body is not None else None
                 made.append(
                     RuleAct(
@@ -317,12 +322,12 @@ class Rules:
                         action=action,
                         rule_name=rule.name,
                         phone_number_id=conversation.phone_number_id,
-                        state="asked" if body is not None else "done",
+                        state="asked" if body is not None else "done" if problem is None else "refused",
                         attempt=attempt,
                         mode=mode,
                         version=conversation.version,
                         command_id=id_,
-                        rejection=None,
+                        rejection=problem,
                         detail=detail_of(rule, action, each.seen.had),
                         at=last.at if last is not None else now,
                         asked_at=now,

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -17,14 +18,18 @@ if TYPE_CHECKING:  # the drivers are slow to import: `--help` does without
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
 @click.pass_obj
 def show_(installation: "Installation", days: int, number: str | None, reason: str | None, as_json: bool) -> None:
-    """Show how many were left alone, rescued and lost."""
+    """Show how many were left alone, rescued and lost. Days are those at the number's place, or of most numbers."""
+    from domain.statistics.hours import place_of_most
+    from infra.postgres import directory
     from infra.postgres.connections.pool import connect
     from infra.postgres.statistics.numbers import StatPeriod, numbers_of
     from witiop.cli.views.display import show, show_json
 
-    today = installation.now().date()
-    period = StatPeriod(today - timedelta(days=days - 1), today, number, reason)
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+        _, company = directory.read(connection)
+        place = company.number(number).time_zone if number else place_of_most(company)
+        today = installation.now().astimezone(ZoneInfo(place)).date()
+        period = StatPeriod(today - timedelta(days=days - 1), today, number, reason)
         found = numbers_of(connection, period)
     document = {"first": str(period.first), "last": str(period.last), **_document(found)}
     if as_json:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 from domain.facts import AgentMessage
-from domain.rules.rule import Rule, RuleCondition, RuleMail, RuleTransfer
+from domain.rules.rule import Rule, RuleCondition, RuleMail, RuleTemplate, RuleTransfer
 from infra.postgres.rules import switch
 from tests.support.rule_room import RuleRoom, body, open_rule_room, reserve
 from tests.support.stories import NUMBER, FactMaker
@@ -344,6 +345,17 @@ def test_a_refused_command_is_not_repeated_and_is_seen(room: RuleRoom) -> None:
     assert room.run() == ["email"]
     assert room.acts() == [("r", "mail", "refused")]
     assert room.run() == []
+
+
+def test_a_rule_that_says_what_no_command_may_is_refused_and_the_others_go_on(room: RuleRoom) -> None:
+    """Older versions took a template without a name, and any two letters as a language."""
+    broken = Rule("broken", "Broken", on=True, stop=False, template=RuleTemplate("", "en"))
+    strange = said(named="strange", stop=False)
+    room.write_rules(broken, replace(strange, when=RuleCondition(languages=("zz",))), reserve())
+    room.office.customer_writes("I need help with my order")
+    assert room.run() == ["transfer"]
+    assert room.acts() == [("broken", "text", "refused"), ("rescue", "transfer", "done")]
+    assert room.office.rows("select rejection from rule_acts where rule_id = 'broken'") == [{"rejection": "malformed"}]
 
 
 def test_of_a_command_that_is_never_answered_nothing_is_known(room: RuleRoom) -> None:

@@ -1,9 +1,11 @@
-"""`witiop stats reclassify`: a directory file is tried on what was."""
+"""`witiop stats`: the numbers of the last days, and a directory file that is tried on what was."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -51,6 +53,16 @@ def test_a_directory_file_is_tried_on_the_last_days_and_not_applied(
     ] == found["counts"]
     assert "16505550001" not in shown.out + json.dumps(found)
     assert before == directory.read(office.connection)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_last_day_is_today_at_the_place_of_the_number(witiop: CommandLine, office: Office, zone: str) -> None:
+    """At any time one of the two has another day than UTC."""
+    shop = replace(COMPANY.numbers[NUMBER], time_zone=zone)
+    office.apply_directory(replace(COMPANY, numbers={NUMBER: shop}))
+    shown = json.loads(witiop("stats", "show", "--days", "1", "--json").out)
+    today = datetime.now(ZoneInfo(zone)).date().isoformat()
+    assert (shown["first"], shown["last"]) == (today, today)
 
 
 def test_a_file_that_is_no_directory_is_refused_with_its_problems(witiop: CommandLine, tmp_path: Path) -> None:

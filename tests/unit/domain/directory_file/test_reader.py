@@ -480,6 +480,21 @@ def test_rules_are_read_in_their_order(file: Path) -> None:
             'text = "hi"\nlanguages = ["Italian"]',
             '8: languages: "Italian" is no code of a language; use two letters like "it"',
         ),
+        ('text = "hi"\nlanguages = ["zz"]', '8: languages: "zz" is no code of a language; use two letters like "it"'),
+        ('template = { name = "", language = "en" }', "7: template.name: empty or too long; use 1 to 512 characters"),
+        ('template = { name = "a", language = "" }', "7: template.language: empty or too long; use 1 to 16 characters"),
+        (
+            'template = { name = "a", language = "en", parameters = { "1" = " " } }',
+            "7: template.parameters.1: empty or too long; use 1 to 1024 characters",
+        ),
+        (
+            'text = "hi"\nalarm = ""',
+            "8: alarm: empty, too long or not printable; use 1 to 60 characters",
+        ),
+        (
+            'mail = { to = ["a@example.com"], subject = "one\\ntwo" }',
+            "7: mail.subject: empty, too long or not printable; use 1 to 250 characters",
+        ),
         (
             'text = "hi"\ntemplate = { name = "a", language = "en" }',
             "4: text and template exclude each other; keep one of them",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from infra.languages.detection import language_of
+from domain.rules.rule import LANGUAGES
+from infra.languages.detection import FREQUENT, _identifier, language_of
 
 
 @pytest.mark.parametrize(
@@ -28,4 +29,22 @@ def test_messages_count_together() -> None:
 
 
 def test_a_language_that_a_rule_names_is_among_those_that_can_be_told() -> None:
+    assert language_of(["Dobar dan, kada ste otvoreni sutra?"], frozenset({"hr"})) == "hr"
+
+
+def test_rules_may_name_the_languages_that_can_be_told() -> None:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    labels = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True).labels  # type: ignore[no-untyped-call]
+    assert {label for label in labels if len(label) == 2} == LANGUAGES
+
+
+def test_a_language_that_nobody_can_tell_is_left_out() -> None:
+    """An older version took any two letters; that must not stop all rules."""
+    assert language_of(["Buongiorno, avete la bici in negozio?"], frozenset({"zz"})) == "it"
+
+
+def test_each_choice_of_languages_shares_the_model() -> None:
+    one, other = (_identifier(FREQUENT | {language}) for language in ("hr", "da"))
+    assert one.tk_nextmove is other.tk_nextmove  # type: ignore[attr-defined]
     assert language_of(["Dobar dan, kada ste otvoreni sutra?"], frozenset({"hr"})) == "hr"
