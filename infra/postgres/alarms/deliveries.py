@@ -115,9 +115,9 @@ _TO_ANNOUNCE: LiteralString = (
 _TELL_END: LiteralString = (
     "insert into alarm_deliveries (alarm_id, channel_id, person, change, state, due_at, created_at) "
     "select alarm_id, channel_id, person, 'ended', 'due', clock_timestamp(), clock_timestamp() from alarm_deliveries "
-    "where alarm_id = %b and change = 'began' on conflict do nothing"
+    "where alarm_id = %b and change = 'began' and state <> 'failed' on conflict do nothing"
 )
-"""Channels and people that were told that it began are told that it is over."""
+"""Channels and people that were told that it began, or are yet to be, are told that it is over."""
 
 _FAIL_REMOVED: LiteralString = (
     "update alarm_deliveries d set state = 'failed', problem = 'removed', settled_at = clock_timestamp() "
@@ -161,4 +161,13 @@ def settle_delivery(
         "where id = %b and attempts = %b and state = 'sending' returning id",
         [state, problem, again_after or timedelta(), state, claim.id, claim.attempts],
     ).fetchone()
+    if row is not None and state == "failed" and claim.change == "began":
+        connection.execute(_FAIL_END, [problem, claim.alarm_id, claim.channel_id, claim.person])
     return row is not None
+
+
+_FAIL_END: LiteralString = (
+    "update alarm_deliveries set state = 'failed', problem = %b, settled_at = clock_timestamp() where alarm_id = %b "
+    "and channel_id is not distinct from %b and person is not distinct from %b and change = 'ended' and state = 'due'"
+)
+"""Who was never told that it began is not told that it is over."""

@@ -162,6 +162,25 @@ def test_a_hook_that_fails_for_a_day_is_given_up(team: Team) -> None:
     assert team.states() == [("began", "failed", 1, "http_500")]
 
 
+@pytest.mark.parametrize("ends_before", [True, False])
+def test_who_was_never_told_that_it_began_is_not_told_that_it_is_over(team: Team, ends_before: bool) -> None:
+    team.channel()
+    team.listener.answer = lambda n: 404 if n == 0 else 200
+    team.raises()
+    if ends_before:
+        announce(team.connection)
+        team.ends()
+        team.tells()
+    else:
+        team.tells()
+        team.ends()
+    team.tells()
+    team.time_passes()
+    team.tells()
+    assert team.said() == [("/team", RED)]
+    assert {state[1:2] + state[3:] for state in team.states()} == {("failed", "http_404")}
+
+
 def test_a_channel_that_hangs_keeps_no_other_waiting(team: Team) -> None:
     team.channel("slow")
     team.channel("quick")
