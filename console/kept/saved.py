@@ -55,8 +55,9 @@ def saved_pages(deps: Dependencies) -> Blueprint:
     def delete(id_: UUID) -> ResponseReturnValue:
         others = person().level == "tenant_administrator"
         with deps.connection() as conn:
-            if saved_lists.delete_list(conn, id_, person().name, others=others):
-                audit.write(conn, [AuditEntry("saved_list_deleted", person().name, address())])
+            name = saved_lists.delete_list(conn, id_, person().name, others=others)
+            if name is not None:
+                audit.write(conn, [AuditEntry("saved_list_deleted", person().name, address(), detail={"list": name})])
         return _menu(deps)
 
     return pages

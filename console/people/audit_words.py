@@ -29,6 +29,10 @@ _EVENTS: Mapping[AuditEvent, str] = {
     "not_kept": gettext_noop("Not sent, as the message queue did not respond"),
     "downloaded": gettext_noop("Downloaded a file"),
     "deleted_opened": gettext_noop("Opened what a customer deleted"),
+    "note_deleted": gettext_noop("Deleted a note"),
+    "tag_removed": gettext_noop("Removed a tag"),
+    "saved_list_deleted": gettext_noop("Deleted a saved list"),
+    "alarms_changed": gettext_noop("Changed alarms"),
     "choices_changed": gettext_noop("Changed what agents choose from"),
     "sign_in_made": gettext_noop("Added a person"),
     "sign_in_disabled": gettext_noop("Disabled a person"),
@@ -44,6 +48,14 @@ _EVENTS: Mapping[AuditEvent, str] = {
     "recovery_code_used": gettext_noop("Signed in with a recovery code"),
     "code_refused": gettext_noop("Entered a wrong code"),
     "provider_refused": gettext_noop("Tried to sign in with the organisation's account"),
+}
+_ALARMS: Mapping[str, str] = {
+    "silence": gettext_noop("Silenced an alarm"),
+    "silence_ended": gettext_noop("Ended the silence of an alarm"),
+    "channel_added": gettext_noop("Added an alarm channel"),
+    "channel_changed": gettext_noop("Changed an alarm channel"),
+    "channel_removed": gettext_noop("Removed an alarm channel"),
+    "channel_tested": gettext_noop("Tested an alarm channel"),
 }
 _TYPES: Mapping[str, str] = {
     "transfer": gettext_noop("Transfer"),
@@ -71,6 +83,8 @@ _WHYS: Mapping[str, str] = {
 }
 
 
+_NAMED = ("tag_removed", "saved_list_deleted", "alarms_changed")
+"""Events about something of the company's own that has a name."""
 _SAID_BY_WHO = ("/witiop/console", "/witiop/rules")
 """Sources of commands that need no word: the one who issued them tells it."""
 
@@ -81,6 +95,8 @@ def act_words(act: LoggedAct, directory: Directory) -> str:
         return phrases.command_request(directory, act.detail)
     if act.event is not None:
         found = next((text for event, text in _EVENTS.items() if event == act.event), None)
+        if act.event == "alarms_changed":
+            found = _ALARMS.get(str(act.detail.get("what")), found)
         return translated(found) if found is not None else act.event.replace("_", " ")
     name = (act.type or "").removeprefix("witiop.command.").removesuffix(".v1")
     return translated(_TYPES[name]) if name in _TYPES else name or translated(gettext_noop("An unreadable command"))
@@ -98,6 +114,10 @@ def about_words(act: LoggedAct) -> str:
         found.append(translated(gettext_noop("with internal notes")))
     if act.event == "downloaded":
         found += [str(detail[name]) for name in ("what", "kind") if isinstance(detail.get(name), str)]
+    if act.event in _NAMED:
+        found += [str(detail[name]) for name in ("tag", "list", "channel", "kind") if isinstance(detail.get(name), str)]
+    if act.event == "alarms_changed" and isinstance(hours := detail.get("hours"), int | float) and hours:
+        found.append(translated(gettext_noop("%(n)s h")) % {"n": f"{hours:g}"})
     if act.event in ("forbidden", "form_refused") and isinstance(detail.get("path"), str):
         found.append(str(detail["path"]))
     source = detail.get("source")

@@ -47,10 +47,11 @@ def save_list(conn: Connection[Any], id_: UUID, person: str, name: str, query: s
     )
 
 
-def delete_list(conn: Connection[Any], id_: UUID, person: str, *, others: bool) -> bool:
-    """Deletes a list of the person, and with `others` also one that somebody else shares; False: there is none."""
-    return bool(
-        conn.execute(
-            "delete from saved_lists where id = %s and (owner = %s or (%s and shared))", (id_, person, others)
-        ).rowcount
-    )
+def delete_list(conn: Connection[Any], id_: UUID, person: str, *, others: bool) -> str | None:
+    """Deletes a list of the person, and with `others` also one that somebody else shares. Returns its name; None: there
+    is none."""
+    found = conn.execute(
+        "delete from saved_lists where id = %s and (owner = %s or (%s and shared)) returning name",
+        (id_, person, others),
+    ).fetchone()
+    return str(found[0]) if found is not None else None

@@ -56,6 +56,16 @@ def test_acts_on_people_name_whom_and_what(console: Console, boss: Browser) -> N
     assert "Added a person vera, Supervisor of skillsets" in page
 
 
+def test_what_has_a_name_is_named(console: Console, boss: Browser) -> None:
+    conversation = console.office.customer_writes()
+    boss.post("/alarms/silence", kind="lag", key="", hours="4")
+    boss.post(f"/conversations/{conversation}/notes/tags", tag="vip")
+    boss.post(f"/conversations/{conversation}/notes/tags/remove", tag="vip")
+    page = text_of(boss.get("/audit").text)
+    assert "Silenced an alarm lag, 4 h" in page
+    assert "Removed a tag vip" in page
+
+
 def test_refusals_are_explained(console: Console, boss: Browser) -> None:
     console.browser("192.0.2.9").sign_in("stranger", "guess")
     console.person("anna", administrator=False)

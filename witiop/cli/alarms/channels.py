@@ -85,9 +85,10 @@ def add(installation: "Installation", /, name: str, issuer: str, rules_only: boo
         id=uuid4(), name=name, shown=shown_address(form, address, private), system=not rules_only, **fields
     )
     secrets = ChannelSecrets(address, "" if form == "mail" else token_urlsafe(32))
-    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection, connection.transaction():
         if not add_channel(connection, channel, secrets, issuer):
             raise CommandFailed(f"there is a channel {name} already", "name_taken")
+        note_change(connection, issuer, "channel_added", channel=name, form=form)
     click.echo(f"added; signed with {secrets.secret}" if secrets.secret else "added")
 
 
@@ -129,7 +130,9 @@ def change(
         if rules_only is not None:
             fields["system"] = not rules_only
         changed = channel._replace(**{key: value for key, value in fields.items() if value is not None})
-        change_channel(connection, changed, new, issuer)
+        with connection.transaction():
+            if change_channel(connection, changed, new, issuer):
+                note_change(connection, issuer, "channel_changed", channel=name, address=new is not None)
     click.echo("changed")
 
 
@@ -142,8 +145,9 @@ def remove(installation: "Installation", name: str, issuer: str) -> None:
     from infra.postgres.alarms.channels import remove_channel
     from infra.postgres.connections.pool import connect
 
-    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
-        remove_channel(connection, _channel(connection, name).id, issuer)
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection, connection.transaction():
+        if remove_channel(connection, _channel(connection, name).id, issuer):
+            note_change(connection, issuer, "channel_removed", channel=name)
     click.echo("removed")
 
 
@@ -158,7 +162,9 @@ def test(installation: "Installation", name: str, issuer: str) -> None:
 
     with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
         channel = _channel(connection, name)
-        delivery = request_test(connection, channel.id, channel.name, issuer)
+        with connection.transaction():
+            delivery = request_test(connection, channel.id, channel.name, issuer)
+            note_change(connection, issuer, "channel_tested", channel=name)
         until = time.monotonic() + _TEST_SECONDS
         while not (found := is_settled(connection, delivery))[0] and time.monotonic() < until:
             time.sleep(_STEP_SECONDS)
@@ -168,6 +174,13 @@ def test(installation: "Installation", name: str, issuer: str) -> None:
         return
     why = _problem(problem) if problem else "Check that `witiop run alarms` is running."
     raise CommandFailed(f"it did not arrive: {why}", "not_delivered")
+
+
+def note_change(connection: Any, issuer: str, what: str, **detail: object) -> None:  # noqa: ANN401 - as for `_channel`
+    """Writes a change of alarms into the audit log, as the console does."""
+    from infra.postgres.console import audit
+
+    audit.write(connection, [audit.AuditEntry("alarms_changed", issuer, None, detail={"what": what, **detail})])
 
 
 def _read_address() -> str:

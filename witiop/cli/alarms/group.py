@@ -1,10 +1,11 @@
 """`witiop alarms`: what is wrong, and silence (docs/design/alarms.md)."""
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from witiop.cli.alarms.channels import add, change, issuer_option, list_channels, remove, test
+from witiop.cli.alarms.channels import add, change, issuer_option, list_channels, note_change, remove, test
 from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
@@ -48,7 +49,8 @@ def list_(installation: "Installation", past: int | None, as_json: bool) -> None
 
 
 def _named(alarm: "ListedAlarm") -> str:
-    return f"{alarm.kind} --key {alarm.key}" if alarm.key else str(alarm.kind)
+    """What names the alarm on a command line, as it can be pasted into a shell."""
+    return f"{alarm.kind} --key {quote(alarm.key)}" if alarm.key else str(alarm.kind)
 
 
 def _document(alarm: "ListedAlarm") -> dict[str, Any]:
@@ -93,9 +95,10 @@ def silence(installation: "Installation", kind: str, key: str, hours: float, iss
 
     if kind not in list(AlarmKind):
         raise CommandFailed(f"there is no alarm {kind}: use one of {', '.join(AlarmKind)}", "kind_unknown")
-    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection:
+    with connect(installation.postgres_dsn, "cli", autocommit=True) as connection, connection.transaction():
         until = database_now(connection) + timedelta(hours=hours)
         silences.silence(connection, AlarmSubject(AlarmKind(kind), key), until, issuer)
+        note_change(connection, issuer, "silence" if hours else "silence_ended", kind=kind, hours=hours)
     show(
         [f"nobody is told about it until {utc_minute(until)} UTC" if hours else "its channels are told about it again"]
     )

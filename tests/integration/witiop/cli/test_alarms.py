@@ -49,6 +49,31 @@ def test_an_alarm_is_silenced_for_a_while_and_by_somebody(witiop: CommandLine, d
     assert (refused.code, "dead_letters" in refused.err) == (1, True)
 
 
+def test_who_changed_alarms_on_the_command_line_is_in_the_audit_log(
+    witiop: CommandLine, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("https://hooks.slack.com/services/T0/B0/secretpath\n"))
+    for arguments in (
+        ("silence", "lag", "--hours", "2"),
+        ("silence", "lag", "--hours", "0"),
+        ("add", "sales"),
+        ("change", "sales", "--level", "red"),
+        ("remove", "sales"),
+    ):
+        assert witiop("alarms", *arguments, "--as", "paolo").code == 0
+    with connect(database, "test", autocommit=True) as connection:
+        found = connection.execute("select name, event, detail from console_audit order by id").fetchall()
+    assert {row[:2] for row in found} == {("paolo", "alarms_changed")}
+    whats = ["silence", "silence_ended", "channel_added", "channel_changed", "channel_removed"]
+    assert [row[2]["what"] for row in found] == whats
+    assert "secretpath" not in str(found)
+
+
+def test_the_key_of_an_alarm_can_be_pasted_into_a_shell(witiop: CommandLine, database: str) -> None:
+    _raise(database, AlarmKind.RULE, "evening 0190", rule="Evening")
+    assert "witiop alarms silence rule --key 'evening 0190' --hours 4" in witiop("alarms", "list").out
+
+
 def test_alarms_that_are_over_are_listed_apart(witiop: CommandLine, database: str) -> None:
     _raise(database, AlarmKind.LAG, minutes=4)
     with connect(database, "test", autocommit=True) as connection:
