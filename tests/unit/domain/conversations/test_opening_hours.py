@@ -1,10 +1,13 @@
 """Whether a number was open when the customer wrote."""
 
 from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from domain.conversations.evidence.opening_hours import is_open, open_for
+from domain.conversations.evidence.opening_hours import is_open, next_change, open_for
 from domain.directory import Number, Opening, Weekday
 
 SHOP = Number(
@@ -109,3 +112,29 @@ def test_a_number_without_hours_is_open_all_the_time_and_one_without_openings_ne
     since, length = utc("2026-07-06T07:00"), timedelta(minutes=10)
     assert since + length == open_for(Number("1"), since, length)
     assert open_for(Number("1", hours={}), since, length) is None
+
+
+CHANGES = [("Europe/Rome", "2026-03-29"), ("Europe/Rome", "2026-10-25"), ("Africa/Cairo", "2026-04-24")]
+"""In Rome the hour from 02:00 is skipped on the first day, and comes twice on the second; in Cairo that from 00:00 is
+skipped."""
+
+
+@pytest.mark.parametrize(("zone", "day"), CHANGES)
+@settings(max_examples=25)
+@given(
+    start=st.sampled_from([0, 30, 90, 120, 150, 180]),
+    length=st.sampled_from([15, 60, 300]),
+    after=st.sampled_from([-30, 10, 70, 125, 155, 200]),
+)
+def test_when_a_number_opens_or_closes_next_is_when_it_does(
+    zone: str, day: str, start: int, length: int, after: int
+) -> None:
+    """Also in the night in which clocks change, looked at every five minutes."""
+    weekdays: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    opening = Opening(time(*divmod(start, 60)), time(*divmod(start + length, 60)))
+    bar = Number("106", time_zone=zone, hours=dict.fromkeys(weekdays, (opening,)))
+    since = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) + timedelta(minutes=after)
+    states = [(at, is_open(bar, at)) for at in (since + n * timedelta(minutes=5) for n in range(28 * 12))]
+    assert next_change(bar, since) == next((at for at, state in states if state != states[0][1]), None)
+    first = next(at for at, state in states if state)
+    assert open_for(bar, since, timedelta(minutes=5)) == first + timedelta(minutes=5)
