@@ -60,8 +60,9 @@ def _openings(number: Number, since: datetime) -> Iterator[tuple[datetime, datet
     def moment(day: date, clock: time) -> datetime:
         return datetime.combine(day, clock, zone).astimezone(UTC)
 
+    odd = _odd_days(number.time_zone, today)
     for day in (today + timedelta(days=n) for n in range(_DAYS)):
-        if any(_clock_change(number.time_zone, each) is not None for each in (day - timedelta(days=1), day)):
+        if day in odd:
             yield from _around(number, day)
             continue
         openings = (number.hours or {}).get(_WEEKDAYS[day.weekday()], ())
@@ -84,6 +85,16 @@ def _around(number: Number, day: date) -> Iterator[tuple[datetime, datetime]]:
 
 
 @lru_cache(maxsize=4096)
+def _odd_days(time_zone: str, first: date) -> frozenset[date]:
+    """Returns those of the days that are looked at on which clocks change, or change as the day begins."""
+    days = [first + timedelta(days=n) for n in range(_DAYS)]
+    return frozenset(
+        day
+        for day in days
+        if any(_clock_change(time_zone, each) is not None for each in (day - timedelta(days=1), day))
+    )
+
+
 def _clock_change(time_zone: str, day: date) -> datetime | None:
     """Returns when clocks change on a local day, to the second; None: they do not."""
     zone = _zone(time_zone)
