@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
 from consumers.workers.worker_loop import WorkerLoop
 from domain.alarms.kinds import AlarmKind
-from domain.commands import Rejection, new_command, signed
+from domain.commands import CommandBody, Rejection, new_command, signed
 from domain.directory import Directory
 from domain.rescue.acts import (
     EXPIRES_AFTER,
@@ -309,7 +309,8 @@ class Rules:
                 last = before.get(action)
                 attempt = 0 if last is None else last.attempt + 1
                 mode = mode_of(rule, action, last.mode if last is not None else None)
-                body, problem = None, None
+                body: CommandBody | None = None
+                problem: Rejection | None = None
                 try:
                     body = command_of(rule, action, conversation, current, each.seen.had, mode)
                 except ValidationError:  # an older version took what no command may say; the other rules go on
