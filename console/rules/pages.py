@@ -119,7 +119,7 @@ def render_page(
         "rules/page.html",
         directory=directory,
         rules=[(rule, view.standing(rule, counts[rule.id], directory)) for rule in directory.rules],
-        acted=sum(count.conversations for count in counts.values()),
+        acted=listing.all_counted(conn, COUNTED, supervision()),
         chosen=chosen,
         saved=next((rule for rule in directory.rules if rule.id == chosen), None),
         fields=fields,

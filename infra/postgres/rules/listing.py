@@ -18,7 +18,7 @@ from infra.postgres.lists.cursor import START, Cursor
 from infra.postgres.lists.supervised import SUPERVISED, values_within
 
 MOST_COUNTED = 2000
-"""Actions of a rule that are counted at most."""
+"""Actions of a rule, or of all, that are counted at most."""
 
 
 class FirstWord(NamedTuple):
@@ -82,6 +82,15 @@ def act_counts(
     values = {"rules": list(rules), "within": within, "most": MOST_COUNTED + 1, **values_within(supervision)}
     rows = connection.execute(_COUNTS[supervision is not None], values).fetchall()
     return {rule: ActCount(n, last, actions > MOST_COUNTED) for rule, n, last, actions in rows}
+
+
+def all_counted(connection: Connection[Any], within: timedelta, supervision: Supervision | None = None) -> ActCount:
+    """Returns on how many conversations rules acted together within a time until now, each counted once. `supervision`:
+    as for `act_counts`. O(MOST_COUNTED)."""
+    values = {"within": within, "most": MOST_COUNTED + 1, **values_within(supervision)}
+    found = connection.execute(_ALL_COUNTED[supervision is not None], values).fetchone()
+    assert found is not None
+    return ActCount(found[0], found[1], found[2] > MOST_COUNTED)
 
 
 def rule_names(connection: Connection[Any], rules: Collection[str]) -> dict[str, str]:
@@ -189,6 +198,15 @@ cross join lateral (
     order by at desc limit %(most)s
   ) as latest) as judged
 ) as counted
+""").format(seen)
+    for restricted, seen in _SEEN.items()
+}
+_ALL_COUNTED = {
+    restricted: SQL("""
+select count(distinct conversation_id) filter (where seen), max(at) filter (where seen), count(*)
+from (select latest.*, {} as seen from (
+  select conversation_id, at from rule_acts where at > now() - %(within)s order by at desc limit %(most)s
+) as latest) as judged
 """).format(seen)
     for restricted, seen in _SEEN.items()
 }

@@ -54,6 +54,8 @@ def test_the_acts_of_one_rule_are_listed_and_conversations_are_counted_once(room
         (1, False),
         (0, False),
     ]
+    together = listing.all_counted(room.office.connection, MONTH)
+    assert (together.conversations, together.is_more) == (1, False)
     assert listing.rule_names(room.office.connection, ["call", "none"]) == {"call": "Call"}
 
 
