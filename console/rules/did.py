@@ -19,6 +19,7 @@ from domain.contract.rule_texts import act_words
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.rescue.acts import issuer_of
+from domain.rules.rule import MARGIN
 from domain.sending.sends import SendState
 from infra.postgres.lists import console as console_list
 from infra.postgres.lists.supervised import supervised_among
@@ -83,8 +84,12 @@ def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, ActTon
     match each.act.state:
         case "asked":
             return translated(gettext_noop("on its way")), ""
-        case "again":
+        case "again" if _waits_for_rules(row):
             return translated(gettext_noop("tried again: %(why)s")) % {"why": why}, "waits"
+        case "again":
+            customer, tone = _customer_since(each, row, directory)
+            not_done = translated(gettext_noop("not done: %(why)s")) % {"why": why}
+            return f"{not_done} · {customer}", tone
         case "refused":
             return translated(gettext_noop("refused: %(why)s")) % {"why": why}, "lost"
         case "unknown":
@@ -96,6 +101,11 @@ def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, ActTon
             is_mail = each.act.action == "mail"
             sent = phrases.mail_state(each.sent) if is_mail else state_words(cast(SendState, each.sent))
             return f"{sent} · {customer}", "waits" if each.sent in _NOT_SENT and not tone else tone
+
+
+def _waits_for_rules(row: Row) -> bool:
+    """Whether rules still look at the conversation."""
+    return row.reason is not None and row.status == "active" and row.window_ends_at - words().now > MARGIN
 
 
 _NOT_SENT = ("failed", "unknown", "dropped", "bounced", "suppressed", "complained")

@@ -109,6 +109,17 @@ def test_what_somebody_took_meanwhile_cannot_be_undone(console: Console, room: R
     assert ("taken by " in page, "/recall" in page) == (True, False)
 
 
+def test_what_a_person_was_quicker_with_is_said_to_be_theirs(room: RuleRoom, boss: Browser) -> None:
+    room.write_rules(reserve())
+    conversation = room.office.customer_writes()
+    (command,) = room.poll()
+    room.office.results_of(room.office.transfer(conversation, "user", "anna", "immediate", issuer="anna"))
+    room.carry_out(command)
+    page = boss.get("/rules/did").text
+    assert "tried again" not in page
+    assert re.search(r"not done: [^<]* · taken by ", page)
+
+
 def test_the_history_names_a_rule_that_was_removed_as_it_was_called_last(
     console: Console, room: RuleRoom, boss: Browser
 ) -> None:
