@@ -132,13 +132,12 @@ def _stretches(of: Replayed) -> Iterator[_Stretch]:
     reason: Reason | None = None
     was_off = False
     events, turns = list(of.events), list(of.turns)
-    window: datetime | None = None
+    window = of.opened_at + WINDOW  # of a message that WhatsApp did not pass on, which is no turn
     texts: list[str] = []
     for place, moment in enumerate(moments):
         while turns and turns[0].known_at <= moment:
             turn = turns.pop(0)
-            ends = turn.at + WINDOW
-            window = ends if window is None else max(window, ends)
+            window = max(window, turn.at + WINDOW)
             texts += [turn.text] if turn.text else []
         while events and events[0].at <= moment:
             event = events.pop(0)
@@ -147,7 +146,7 @@ def _stretches(of: Replayed) -> Iterator[_Stretch]:
                 reason = event.reason
             elif event.event in OFF:
                 since, was_off = None, True
-        if since is not None and reason is not None and window is not None:
+        if since is not None and reason is not None:
             until = moments[place + 1] if place + 1 < len(moments) else None
             listed = OnList(of.phone_number_id, reason, since, window, of.returning)
             yield _Stretch(moment, until, listed, tuple(texts))

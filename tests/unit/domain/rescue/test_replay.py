@@ -56,6 +56,11 @@ def test_a_message_gives_more_time() -> None:
     assert would_act(rule(left=2 * HOUR), conversation(event(34, "closed"), turns=more)) == at(32)
 
 
+def test_a_customer_whose_only_message_could_not_be_read_is_rescued_too() -> None:
+    unread = conversation(event(24, "closed"), turns=())
+    assert would_act(rule(left=2 * HOUR), unread) == at(22)
+
+
 def test_who_comes_back_to_the_list_has_been_alone_since_then() -> None:
     back = conversation(event(1, "queued"), event(6, "released"), event(6, "became_unmanaged", Reason.NOBODY_TOOK_IT))
     assert would_act(rule(alone=2 * HOUR), back) == at(8)
