@@ -123,6 +123,7 @@ class Rules:
         self._inbound = InboundProgress("rules", topics.inbound, stalled_seconds, clock, backlog)
         self._directories = directory.DirectoryCache()
         self._look_at = self._clear_at = self._settle_late_at = float("-inf")
+        self._has_unknown = True  # perhaps from before
         self._loop = WorkerLoop("rules", lambda _: self.poll())
 
     def not_ready_reason(self) -> str | None:
@@ -161,11 +162,14 @@ class Rules:
         with self._transaction() as connection:
             results = acts.settled(connection, BATCH)
             at = self._clock()
-            if at >= self._settle_late_at:
+            if self._has_unknown and at >= self._settle_late_at:
                 results += acts.settled_late(connection, _RESULTS_WITHIN, BATCH)
+                self._has_unknown = acts.has_unknown(connection, _RESULTS_WITHIN)
                 self._settle_late_at = at + _CLEARS_EVERY_SECONDS
+            lost = acts.lost(connection, LOST_AFTER, BATCH)
+            self._has_unknown |= bool(lost)
             after = [after_result(result.act, result.rejection) for result in results]
-            after += [act._replace(state="unknown") for act in acts.lost(connection, LOST_AFTER, BATCH)]
+            after += [act._replace(state="unknown") for act in lost]
             if not after:
                 return 0
             acts.write(connection, after)

@@ -80,6 +80,12 @@ def settled_late(connection: Connection[Any], within: timedelta, limit: int) -> 
     return [ActResult(RuleAct._make(row[:-1]), row[-1]) for row in rows]
 
 
+def has_unknown(connection: Connection[Any], within: timedelta) -> bool:
+    """Returns whether nothing is known of some act that was asked for within a time until now. O(acts of that time)."""
+    statement = "select from rule_acts where state = 'unknown' and asked_at > now() - %s limit 1"
+    return connection.execute(statement, [within]).fetchone() is not None
+
+
 def lately(connection: Connection[Any], within: timedelta) -> int:
     """Returns how many actions were asked for within a time until now."""
     found = connection.execute("select count(*) from rule_acts where asked_at > now() - %s", [within]).fetchone()
