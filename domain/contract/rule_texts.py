@@ -115,7 +115,7 @@ def _action(
         if rule.transfer.mode == "exclusive":
             text = gettext_noop("reserve them for {name}")
         name = _transfer_name(rule.transfer, directory, translate)
-        if rule.transfer.reserve is not None:
+        if rule.transfer.mode == "exclusive" and rule.transfer.reserve is not None:
             text = gettext_noop("reserve them for {name} for {length}")
             return text, translate, {"name": name, "length": length_words(rule.transfer.reserve, translate)}
         return text, translate, {"name": name}
