@@ -312,6 +312,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
         "command_audit": "select",
         "consumer_offsets": "select",
         "conversations": "select",
+        "customers": "select",
         "directory_versions": "select (version, at)",
         "entries": "select",
         "history": "select",

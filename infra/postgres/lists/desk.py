@@ -234,7 +234,10 @@ _OF_PHONE = SQL(
         union all select phone_number_id, kind, value, customer_id from identity_periods
       ) i
       join customers c on c.id = i.customer_id
-      join customers member on coalesce(member.merged_into, member.id) = coalesce(c.merged_into, c.id)
+      cross join lateral (
+        select coalesce(c.merged_into, c.id) as id
+        union all select m.id from customers m where m.merged_into = coalesce(c.merged_into, c.id)
+      ) as member
       where i.kind = 'w' and i.value = %(phone)s {number}
     )"""
 )

@@ -65,11 +65,15 @@ _PARKED = SQL(
 _CUSTOMERS = SQL(
     """
     select member.id from conversations asked join customers c on c.id = asked.customer_id
-      join customers member on coalesce(member.merged_into, member.id) = coalesce(c.merged_into, c.id)
+      cross join lateral (
+        select coalesce(c.merged_into, c.id) as id
+        union all select m.id from customers m where m.merged_into = coalesce(c.merged_into, c.id)
+      ) as member
     where asked.id = %(conversation)s
     """
 )
-"""The ids under which the customer of a conversation is known: two that turned out to be one person are merged."""
+"""The ids under which the customer of a conversation is known: two that turned out to be one person are merged. Each is
+read by its key."""
 
 _EARLIER = SQL(
     "select {columns} from conversations where customer_id in ({customers}) and id <> %(conversation)s "

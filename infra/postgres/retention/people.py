@@ -87,8 +87,8 @@ def customers_of(connection: Connection[Any], phone: str | None, customer: UUID 
     lock. By phone those who have it now: who had it before is another person. O(numbers)."""
     rows = connection.execute(
         f"with named as ({_NAMED}), roots as (select coalesce(c.merged_into, c.id) as id from customers c "
-        "join named n on n.customer_id = c.id) select c.id from customers c "
-        "where c.id in (select id from roots) or c.merged_into in (select id from roots)",
+        "join named n on n.customer_id = c.id) select c.id from customers c join roots on c.id = roots.id "
+        "union select c.id from customers c join roots on c.merged_into = roots.id",
         {"customer": customer, "key": phone_key(phone) if phone else None},
     ).fetchall()
     return {row[0] for row in rows}

@@ -101,7 +101,8 @@ def _texts(connection: Connection[Any], conversations: Sequence[Conversation]) -
 
 
 def skillsets_before(connection: Connection[Any], conversations: Collection[UUID]) -> Mapping[UUID, str]:
-    """Returns the skillset that had the customer last, in an earlier conversation with the number."""
+    """Returns the skillset that had the customer last, in an earlier conversation with the number, also under an id
+    that was merged with theirs."""
     return dict(connection.execute(_BEFORE, [list(conversations)]).fetchall())
 
 
@@ -132,10 +133,13 @@ select t.id, e.wamid, e.body from unnest(%(ids)s::uuid[]) as t (id) cross join l
 """
 _BEFORE: LiteralString = """
 select c.id, before.owner_id from unnest(%b::uuid[]) as t (id) join conversations c on c.id = t.id
+join customers k on k.id = c.customer_id
 cross join lateral (
-  select h.owner_id from conversations p join history h on h.conversation_id = p.id
-  where p.customer_id = c.customer_id and p.phone_number_id = c.phone_number_id and p.opened_at < c.opened_at
-    and h.owner_kind = 's'
+  select h.owner_id from (
+    select coalesce(k.merged_into, k.id) as id
+    union all select m.id from customers m where m.merged_into = coalesce(k.merged_into, k.id)
+  ) as member join conversations p on p.customer_id = member.id join history h on h.conversation_id = p.id
+  where p.phone_number_id = c.phone_number_id and p.opened_at < c.opened_at and h.owner_kind = 's'
   order by p.opened_at desc, h.sequence desc limit 1
 ) as before
 """

@@ -203,6 +203,21 @@ def test_a_customer_goes_back_to_the_skillset_that_had_them(room: RuleRoom) -> N
     assert (room.owner(conversation), room.owner(stranger)) == (("support", "r"), (None, None))
 
 
+def test_a_customer_who_has_another_id_by_now_goes_back_too(room: RuleRoom) -> None:
+    room.write_rules(Rule("back", "Back", on=True, transfer=RuleTransfer(previous=True)))
+    room.office.process(FactMaker().turn(room.office.hours_ago(100), "2"), arrived_hours_ago=100)
+    conversation = room.office.customer_writes("hello", phone="16505550009", hours_ago=1)
+    assert room.run() == []
+    room.office.connection.execute(
+        "update customers set merged_into = (select customer_id from conversations where id = %(of)s) "
+        "where id = (select customer_id from conversations where id <> %(of)s)",
+        {"of": conversation},
+    )
+    room.office.connection.execute("delete from rule_watch")
+    assert room.run() == ["transfer"]
+    assert room.owner(conversation) == ("support", "r")
+
+
 def test_a_rule_dismisses_what_needs_no_answer_until_the_customer_writes_again(room: RuleRoom) -> None:
     room.write_rules(Rule("spam", "Spam", on=True, when=RuleCondition(words=("prize",)), dismiss="spam"))
     room.office.customer_writes("You won a PRIZE!", hours_ago=2)
