@@ -278,7 +278,7 @@ class Rules:
         def judged(each: SeenByRules, known_at: datetime | None = None) -> RuleJudgement:
             return judge(current.rules, each.seen, current, watermark, done[each.conversation.id], known_at)
 
-        by_now = {each.conversation.id: judged(each) for each in found}
+        by_now: dict[UUID, RuleJudgement] = {each.conversation.id: judged(each) for each in found}
         several = [each for each in found if by_now[each.conversation.id].passed]
         since = known_since(connection, [each.conversation.id for each in several])
         return by_now | {

@@ -126,7 +126,7 @@ class _Run(NamedTuple):
         """Returns the rules that have acted on these conversations, or were passed over."""
         known = stored_acts.by_rule(stored_acts.acts_of(self.connection, [each.conversation.id for each in found]))
         passed = stored_acts.passed(self.connection, ((each.conversation.id, each.stay.began) for each in found))
-        done = {
+        done: dict[UUID, set[str]] = {
             each.conversation.id: {
                 rule.id for rule in self.rules if has_acted(rule, known.get(each.conversation.id, {}).get(rule.id, {}))
             }
