@@ -12,6 +12,8 @@ from domain.rules.rule import ActionKind, Rule, RuleTemplate, RuleTransfer
 
 MAIL_HOLD = timedelta(seconds=10)
 """A rule's mail can be recalled so long, as a person's."""
+TEXT_HOLD = timedelta(seconds=5)
+"""Likewise its message to the customer."""
 
 
 class _MailWords(NamedTuple):
@@ -60,7 +62,9 @@ def command_of(
             return Email(**about, to=rule.mail.to, subject=subject, body=text, hold_seconds=hold)
         case "text":
             last = conversation.evidence.last_turn
-            return SendMessage(**about, message=_message(rule), expected_last=str(last.fact) if last else None)
+            hold = int(TEXT_HOLD.total_seconds())
+            seen = str(last.fact) if last else None
+            return SendMessage(**about, message=_message(rule), expected_last=seen, hold_seconds=hold)
         case "alarm":
             return None
         case "transfer":

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
+from console.commands import HOLD_SECONDS, MESSAGE_HOLD_SECONDS
+from domain.commands import Email, SendMessage
 from domain.directory_file.rule_tables import RuleTable
 from domain.rescue.commands import command_of, mode_of
-from domain.rules.rule import Rule
+from domain.rules.rule import ActionKind, Rule, RuleMail
 from tests.support.stories import DIRECTORY, FactMaker, Story, at
 from tests.unit.domain.directory_file.directories import rules
 
@@ -24,6 +26,17 @@ def issue(rule: Rule) -> int:
 def test_any_valid_rule_can_be_carried_out(wanted: tuple[Rule, ...]) -> None:
     for rule in wanted:
         assert issue(rule) == len([action for action in rule.actions if action != "alarm"])
+
+
+def test_what_a_rule_sends_is_held_as_long_as_what_a_person_sends() -> None:
+    story = Story(at(0)).receive(FactMaker().turn(0, "hello"))
+    (conversation,) = story.history.conversations
+    rule = Rule("r", "R", on=True, text="hello", mail=RuleMail(("night@example.com",)))
+    actions: tuple[ActionKind, ...] = ("text", "mail")
+    text, mail = (command_of(rule, action, conversation, DIRECTORY, None) for action in actions)
+    assert isinstance(text, SendMessage)
+    assert isinstance(mail, Email)
+    assert (text.hold_seconds, mail.hold_seconds) == (MESSAGE_HOLD_SECONDS, HOLD_SECONDS)
 
 
 @pytest.mark.parametrize(
