@@ -68,6 +68,7 @@ def test_undo_and_cancel_have_different_words() -> None:
         ("%(n)s dismissed", "%(n)s archiviata", "%(n)s archiviate"),
         ("%(num)s left alone", "%(num)s lasciato solo", "%(num)s lasciati soli"),
         ("%(num)s done", "%(num)s eseguita", "%(num)s eseguite"),
+        ("%(used)s of %(most)s slots", "%(used)s posto su %(most)s", "%(used)s posti su %(most)s"),
     ],
 )
 def test_of_one_italian_speaks_in_the_singular_where_english_has_one_form(text: str, one: str, many: str) -> None:
