@@ -211,12 +211,12 @@ def _note(entry: CampaignLogEntry, directory: Directory) -> str:
         kind, _, target = (entry.detail or "").partition(" ")
         return owner_name(directory, kind, target) if target else translated(gettext_noop("nobody in particular"))
     if entry.event == "resolved":
-        text = (
-            gettext_noop("%(n)s will be sent again")
-            if entry.reason == "send_again"
-            else gettext_noop("%(n)s count as arrived")
-        )
-        return translated(text) % {"n": entry.detail or ""}
+        count = int(entry.detail) if (entry.detail or "").isdecimal() else 0
+        if entry.reason == "send_again":
+            text = words().ngettext("%(num)s will be sent again", "%(num)s will be sent again", count)
+        else:
+            text = words().ngettext("%(num)s counts as arrived", "%(num)s count as arrived", count)
+        return text % {"num": words().number(count)}
     if entry.detail and entry.actor != BY_ITSELF:
         return f"“{entry.detail}”"
     return entry.detail or ""
