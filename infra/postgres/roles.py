@@ -308,6 +308,7 @@ PRIVILEGES: Mapping[RoleProcess, Mapping[str, str]] = {
     "rules": {
         **_DIRECTORY,
         **_HOLDS,
+        **_PARKS,
         "alarms": "select, insert, update (ended_at)",
         "command_audit": "select",
         "consumer_offsets": "select",

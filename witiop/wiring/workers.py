@@ -246,6 +246,7 @@ def run_alarms(settings: Settings) -> None:
 
 def run_rules(settings: Settings) -> None:
     """Runs the worker that does what rescue rules say. Any number may run."""
+    from consumers.batches.poison import PoisonPolicy
     from consumers.workers.restore_guard import RestoreGuard
     from consumers.workers.rules.worker import Rules
     from infra.kafka.backlog import Backlog
@@ -268,6 +269,7 @@ def run_rules(settings: Settings) -> None:
             settings.stalled_inbound_seconds,
             backlog=backlog,
             per_minute=settings.rules_per_minute,
+            poison=PoisonPolicy(settings.poison_per_minute),
         )
         run_worker(settings, rules.run, lambda: every_reason(rules.not_ready_reason(), guard.not_ready_reason()))
 

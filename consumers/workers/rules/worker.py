@@ -24,6 +24,8 @@ from prometheus_client import Counter, Gauge
 from psycopg import Connection
 from pydantic import ValidationError
 
+from consumers.batches.poison import PoisonPolicy
+from consumers.workers.isolation import Isolation
 from consumers.workers.progress.inbound_progress import InboundProgress, UnreadBacklog
 from consumers.workers.worker_loop import WorkerLoop
 from domain.alarms.kinds import AlarmKind
@@ -51,6 +53,7 @@ from infra.postgres.alarms.alarms import AlarmToRaise, end_alarm, raise_alarm
 from infra.postgres.connections.clock import database_now
 from infra.postgres.conversations.queues import Queues
 from infra.postgres.messaging.outbox import Outbox, OutboxRecord
+from infra.postgres.messaging.parked import ParkedItems
 from infra.postgres.rules import acts, switch, watch
 from infra.postgres.rules.views import SeenByRules, known_since, see
 from infra.postgres.rules.watch import Looked
@@ -114,6 +117,7 @@ class Rules:
         clock: Callable[[], float] = monotonic,
         backlog: UnreadBacklog | None = None,
         per_minute: int = MOST_A_MINUTE,
+        poison: PoisonPolicy | None = None,
     ) -> None:
         self._transaction = transaction
         self._topics = topics
@@ -121,6 +125,7 @@ class Rules:
         self._per_minute = per_minute
         self._clock = clock
         self._inbound = InboundProgress("rules", topics.inbound, stalled_seconds, clock, backlog)
+        self._isolation = Isolation[UUID](ParkedItems(transaction, "rules"), lambda id_: id_, poison, clock)
         self._directories = directory.DirectoryCache()
         self._look_at = self._clear_at = self._settle_late_at = float("-inf")
         self._has_unknown = True  # perhaps from before
@@ -128,7 +133,7 @@ class Rules:
 
     def not_ready_reason(self) -> str | None:
         """Returns what keeps the process from working, for /readyz; None: nothing."""
-        return every_reason(self._loop.not_ready_reason(), self._inbound.held_by)
+        return every_reason(self._loop.not_ready_reason(), self._inbound.held_by, self._isolation.not_ready_reason())
 
     def run(self, stop: Flag) -> None:
         """Returns when `stop` is set. Raises whatever is a defect of ours."""
@@ -136,7 +141,8 @@ class Rules:
         self._loop.run(stop)
 
     def poll(self) -> float:
-        """Does what is due; returns the seconds until the next poll. Raises BrokerUnreachable, psycopg errors."""
+        """Does what is due; returns the seconds until the next poll. Raises BrokerUnreachable, PoisonStorm, psycopg
+        errors."""
         try:
             self.settle()
             noted = self._note_changed()
@@ -202,7 +208,8 @@ class Rules:
         return noted
 
     def act(self) -> _Looks:
-        """Judges at most `BATCH` conversations and does what rules say. O(BATCH)."""
+        """Judges at most `BATCH` conversations and does what rules say. One that cannot be judged keeps no other
+        waiting. O(BATCH)."""
         with self._transaction() as connection:
             watermark = self._inbound.watermark(connection)
             is_due = watch.is_any_due(connection, watermark)
@@ -212,19 +219,34 @@ class Rules:
         if not is_due or self._inbound.is_held(started):
             _WAITING.set(0)
             return _Looks()
+        parked = self._isolation.parked()
+        with self._transaction() as connection:
+            due = [each for each in watch.due(connection, watermark, BATCH + len(parked)) if each not in parked][:BATCH]
+            if not due:
+                self._say_limit(connection, 0, self._per_minute, watermark)
+        looks: list[_Looks] = []
+
+        def look(ids: Sequence[UUID]) -> None:
+            looks.append(self._look(ids, watermark, sum(each.waiting for each in looks)))
+
+        self._isolation.process(due, look)
+        return _Looks(sum(each.at for each in looks), sum(each.waiting for each in looks))
+
+    def _look(self, ids: Sequence[UUID], watermark: datetime, waiting_before: int) -> _Looks:
+        """Judges conversations in one transaction. `waiting_before`: how many wait of those that were judged before in
+        this poll."""
         with self._transaction() as connection:
             if not switch.acting(connection):
                 self._say_limit(connection, 0, self._per_minute, watermark)
                 return _Looks()
             version, current = self._read_directory(connection)
-            due = watch.due(connection, watermark, BATCH)
-            ids = [each.conversation_id for each in due]
-            found = see(connection, ids, Questions.of(current.rules), language_of)
+            due = watch.lock_due(connection, watermark, ids)
+            found = see(connection, due, Questions.of(current.rules), language_of)
             decided, left = self._decide(connection, found, current, watermark)
             waiting = len(found) - len(decided)
             self._write(connection, found, decided, version)
-            watch.write(connection, [], set(ids) - {each.conversation.id for each in found})
-            self._say_limit(connection, waiting, left, watermark)
+            watch.write(connection, [], set(due) - {each.conversation.id for each in found})
+            self._say_limit(connection, waiting_before + waiting, left, watermark)
             crash_point("rules.before-commit")
         for each in decided.values():
             for act in each.acts:

@@ -11,13 +11,6 @@ from psycopg import Connection
 from infra.postgres.connections.arrays import column_arrays
 
 
-class Watched(NamedTuple):
-    """A conversation to look at, as it was seen last."""
-
-    conversation_id: UUID
-    window_ends_at: datetime
-
-
 class Looked(NamedTuple):
     """A conversation that rules have looked at, and when they look again. The fields have the order of the columns."""
 
@@ -40,11 +33,16 @@ def is_any_due(connection: Connection[Any], now: datetime) -> bool:
     return connection.execute("select from rule_watch where due_at <= %s limit 1", [now]).fetchone() is not None
 
 
-def due(connection: Connection[Any], now: datetime, limit: int) -> list[Watched]:
-    """Locks and returns conversations that are due and that nobody else has locked, the one whose window ends first on
-    top."""
-    rows = connection.execute(_DUE, {"now": now, "limit": limit}).fetchall()
-    return [Watched._make(row) for row in rows]
+def due(connection: Connection[Any], now: datetime, limit: int) -> list[UUID]:
+    """Returns conversations that are due, the one whose window ends first on top."""
+    return [id_ for (id_,) in connection.execute(_DUE, {"now": now, "limit": limit})]
+
+
+def lock_due(connection: Connection[Any], now: datetime, conversations: Sequence[UUID]) -> list[UUID]:
+    """Locks and returns those of the conversations that are still due and that nobody else has locked, in the order of
+    `due`."""
+    rows = connection.execute(_LOCK_DUE, {"now": now, "ids": list(conversations)})
+    return [id_ for (id_,) in rows]
 
 
 def write(connection: Connection[Any], looked: Iterable[Looked], gone: Collection[UUID]) -> None:
@@ -87,8 +85,12 @@ on conflict (conversation_id) do update set version = excluded.version, entries 
   directory = excluded.directory, window_ends_at = excluded.window_ends_at, due_at = excluded.due_at
 """
 _DUE: LiteralString = """
-select conversation_id, window_ends_at from rule_watch where due_at <= %(now)s
-order by window_ends_at, conversation_id limit %(limit)s for update skip locked
+select conversation_id from rule_watch where due_at <= %(now)s
+order by window_ends_at, conversation_id limit %(limit)s
+"""
+_LOCK_DUE: LiteralString = """
+select conversation_id from rule_watch where conversation_id = any(%(ids)s) and due_at <= %(now)s
+order by window_ends_at, conversation_id for update skip locked
 """
 _WRITE: LiteralString = """
 update rule_watch w set version = t.version, entries = t.entries, directory = t.directory,

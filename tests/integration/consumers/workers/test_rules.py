@@ -10,6 +10,7 @@ import pytest
 
 from domain.facts import AgentMessage
 from domain.rules.rule import Rule, RuleCondition, RuleMail, RuleTemplate, RuleTransfer
+from infra.postgres.messaging.parked import parked_now
 from infra.postgres.rules import switch
 from tests.support.rule_room import RuleRoom, body, open_rule_room, reserve
 from tests.support.stories import NUMBER, FactMaker
@@ -371,6 +372,16 @@ def test_a_rule_that_says_what_no_command_may_is_refused_and_the_others_go_on(ro
     assert room.run() == ["transfer"]
     assert room.acts() == [("broken", "text", "refused"), ("rescue", "transfer", "done")]
     assert room.office.rows("select rejection from rule_acts where rule_id = 'broken'") == [{"rejection": "malformed"}]
+
+
+def test_a_conversation_that_cannot_be_read_keeps_no_other_from_being_rescued(room: RuleRoom) -> None:
+    room.write_rules(reserve())
+    spoilt, other = [room.office.customer_writes(phone=phone, hours_ago=2) for phone in ("390001", "390002")]
+    room.office.connection.execute("update conversations set memory = '[[], 7]' where id = %s", [spoilt])
+    assert room.run() == ["transfer"]
+    assert room.owner(other) == ("sales", "r")
+    assert [(each.worker, each.items) for each in parked_now(room.office.connection)] == [("rules", 1)]
+    assert "1 parked" in (room.rules.not_ready_reason() or "")
 
 
 def test_of_a_command_that_is_never_answered_nothing_is_known(room: RuleRoom) -> None:
