@@ -211,7 +211,7 @@ def _note(entry: CampaignLogEntry, directory: Directory) -> str:
         kind, _, target = (entry.detail or "").partition(" ")
         return owner_name(directory, kind, target) if target else translated(gettext_noop("nobody in particular"))
     if entry.event == "resolved":
-        count = int(entry.detail) if (entry.detail or "").isdecimal() else 0
+        count = int(entry.detail) if entry.detail and entry.detail.isdecimal() else 0
         if entry.reason == "send_again":
             text = words().ngettext("%(num)s will be sent again", "%(num)s will be sent again", count)
         else:
