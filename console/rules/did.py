@@ -84,7 +84,7 @@ def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, ActTon
     match each.act.state:
         case "asked":
             return translated(gettext_noop("on its way")), ""
-        case "again" if _waits_for_rules(row):
+        case "again" if _waits_for(each.act.rule_id, row, directory):
             return translated(gettext_noop("tried again: %(why)s")) % {"why": why}, "waits"
         case "again":
             customer, tone = _customer_since(each, row, directory)
@@ -103,9 +103,11 @@ def _since(each: ListedAct, row: Row, directory: Directory) -> tuple[str, ActTon
             return f"{sent} · {customer}", "waits" if each.sent in _NOT_SENT and not tone else tone
 
 
-def _waits_for_rules(row: Row) -> bool:
-    """Whether rules still look at the conversation."""
-    return row.reason is not None and row.status == "active" and row.window_ends_at - words().now > MARGIN
+def _waits_for(rule_id: str, row: Row, directory: Directory) -> bool:
+    """Whether a rule still looks at the conversation."""
+    is_on = any(rule.on and rule.id == rule_id for rule in directory.rules)
+    is_listed = row.reason is not None and row.status == "active"
+    return is_on and is_listed and row.window_ends_at - words().now > MARGIN
 
 
 _NOT_SENT = ("failed", "unknown", "dropped", "bounced", "suppressed", "complained")
