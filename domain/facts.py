@@ -102,13 +102,15 @@ class CustomerSignal(_CustomerFact):
 
 
 class HumanEcho(_CustomerFact):
-    """A message sent by a colleague from the phone app (`smb_message_echoes`): a human touch. `media` and `quotes`: as
-    for a customer's message."""
+    """What a colleague did in the phone app (`smb_message_echoes`). `is_word`: they wrote to the customer, which is
+    human interaction; False for an edit, a deletion or a reaction. `media` and `quotes`: as for a customer's message.
+    """
 
     kind: Literal["human_echo"] = "human_echo"
     type: ExternalId
     wamid: ExternalId
     text: str | None = None
+    is_word: bool = True
     media: ReceivedMedia | None = None
     quotes: ExternalId | None = None
     extra: dict[str, Any] = Field(default_factory=dict)

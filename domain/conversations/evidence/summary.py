@@ -59,7 +59,7 @@ def add_fact(
     match fact:
         case CustomerTurn():
             changed = _turn(evidence, fact, ref, number, change)
-        case HumanEcho():
+        case HumanEcho() if fact.is_word:
             changed = _word(evidence, ref, ref)
         case AgentAccepted() | AgentMessage() | AgentClosed():
             changed = _by_agent(evidence, fact, ref, change)

@@ -96,10 +96,12 @@ def spoken_by_ai(change: WebhookChange, item: JsonObject) -> Fact:
 
 
 def echo(change: WebhookChange, item: JsonObject) -> Fact:
-    """Reads `message_echoes[]`: a person of the company wrote from the phone app."""
+    """Reads `message_echoes[]`: a person of the company wrote from the phone app, or edited, deleted or reacted."""
     kind = _required(item, "type")
     head = _head(change, item, "message") | {"customer": _customer(change, item, "to")}
-    return HumanEcho(**head, **_content(kind, item), **parts_of(kind, item))
+    # one without a kind may be an edit or a deletion: the customer must not be taken for answered because of it
+    is_word = kind in TURNS or unreadable_of(kind, item) == "content"
+    return HumanEcho(**head, **_content(kind, item), **parts_of(kind, item), is_word=is_word)
 
 
 def call(change: WebhookChange, item: JsonObject) -> Fact:

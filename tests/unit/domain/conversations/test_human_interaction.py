@@ -68,6 +68,13 @@ def test_a_word_that_comes_late_makes_it_managed_again() -> None:
         assert "managed" == story.published[-1]
 
 
+def test_a_colleague_who_deletes_or_reacts_in_the_phone_app_leaves_the_customer_on_the_list() -> None:
+    deletion = T.echo(1).model_copy(update={"type": "revoke", "text": None, "is_word": False})
+    story = Story(at(1)).receive(T.turn(0), deletion)
+    assert ("active", False, Reason.NO_CHOICE, None) == state(story)
+    assert ["opened", "became_unmanaged"] == story.published
+
+
 @pytest.mark.parametrize("back_on_the_list", [False, True])
 def test_at_the_end_of_the_window_without_a_word_the_reason_stays(back_on_the_list: bool) -> None:
     story = Story(at(1)).receive(T.turn(0), T.accepted(1))

@@ -89,6 +89,31 @@ def test_every_message_from_the_phone_app_is_a_human_echo(kind: str) -> None:
     assert (Party(wa_id=PHONE), kind) == (fact.customer, fact.type)
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "is_word"),
+    [
+        ("text", {"body": "hello"}, True),
+        ("image", {}, True),
+        ("interactive", {}, True),
+        ("poll", {}, True),
+        ("unsupported", {"type": "poll"}, True),
+        ("unsupported", {}, False),
+        ("unsupported", {"type": "edit"}, False),
+        ("edit", {"original_message_id": "wamid.0", "message": {"type": "text", "text": {"body": "hello"}}}, False),
+        ("revoke", {"original_message_id": "wamid.0"}, False),
+        ("reaction", {"message_id": "wamid.0", "emoji": "\N{THUMBS UP SIGN}"}, False),
+        ("system", {}, False),
+    ],
+)
+def test_an_edit_a_deletion_or_a_reaction_in_the_phone_app_is_no_word_to_the_customer(
+    kind: str, content: dict[str, Any], is_word: bool
+) -> None:
+    echo = {"id": "wamid.1", "from": SHOWN, "to": PHONE, "timestamp": AT, "type": kind, kind: content}
+    (fact,) = facts("smb_message_echoes", {"message_echoes": [echo]})
+    assert isinstance(fact, HumanEcho)
+    assert is_word == fact.is_word
+
+
 def test_an_echo_and_its_message_have_the_same_id() -> None:
     (echo,) = facts("smb_message_echoes", {"message_echoes": [MESSAGE | {"to": PHONE}]})
     assert message().id == echo.id
