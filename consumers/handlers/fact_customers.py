@@ -93,6 +93,10 @@ def _customers(index: IdentityIndex, found: Iterable[FactCustomer]) -> set[Custo
 
 def _look_up(customers: Customers, keys: set[IdentityKey], items: Iterable[FactItem]) -> _Known:
     identities = {(identity.key, identity.since): identity for identity in customers.identities(keys)}
+    if any(isinstance(item.fact, CustomerIdentityChanged) for item in items):
+        # a user id that was first seen with a phone after a change belongs to who had the phone by then
+        users = {i.key._replace(kind="u", value=i.user_id) for i in identities.values() if i.user_id is not None}
+        identities |= {(i.key, i.since): i for i in customers.identities(users - {key for key, _ in identities})}
     return _Known(identities, customers.of_conversations(named_in(items)))
 
 

@@ -7,7 +7,8 @@ mail.
 
 An identity belongs to a customer for a period. When Meta reports that a customer has left a phone or a user id, it
 belongs to somebody else from then on, and the new phone to the customer. The periods of all identities follow from the
-set of reports, in whatever order they arrive.
+set of reports, in whatever order they arrive. A message with the user id of somebody else begins a period of its phone
+too: if it is reported later when the customer left the phone, it is known who had it before.
 """
 
 from collections.abc import Iterator
@@ -33,9 +34,10 @@ class IdentityKey(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """A period of an identity: whose it is from `since` until its next period begins. `at`: when it was last seen.
-    `user_id`: the latest user id seen with a phone; None: none so far. `left_for`: the phone or user id for which the
-    customer of the previous period left this one, as Meta writes it; None: the period began otherwise."""
+    """A period of an identity: whose it is from `since` until its next period begins. `at`: when a phone was last seen,
+    a user id first. `user_id`: the latest user id seen with a phone; None: none so far. `left_for`: the phone or user
+    id for which the customer of the previous period left this one, as Meta writes it; None: the period began otherwise.
+    """
 
     key: IdentityKey
     customer_id: CustomerId

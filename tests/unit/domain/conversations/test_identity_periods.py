@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations, product
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +141,62 @@ def test_a_fact_is_answered_at_the_phone_that_the_customer_has_now() -> None:
         assert {"wa_id": C} == _called(index, B, 90)
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("hers", [None, "IT.1"])
+def test_who_came_to_an_old_phone_with_a_user_id_is_somebody_else_also_if_the_change_is_told_late(
+    hers: str | None, order: tuple[int, ...]
+) -> None:
+    gina = Told()
+    steps = [
+        lambda: gina.who(A, ref(0), hers),
+        lambda: gina.who(A, ref(90), "IT.9"),
+        lambda: gina.tell(moved(A, B, 60)),
+    ]
+    for place in order:
+        steps[place]()
+    assert gina.who(A, ref(0), hers) == gina.who(B, ref(95)) != gina.who(A, ref(90), "IT.9")
+    assert gina.who(A, ref(90), "IT.9") == gina.who(A, ref(95)) == gina.who(C, ref(96), "IT.9")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("hers", [None, "IT.1"])
+@pytest.mark.parametrize("reports_hers", [False, True])
+def test_a_customer_gets_another_user_id_with_a_new_phone_also_if_meta_does_not_say_which(
+    order: tuple[int, ...], hers: str | None, reports_hers: bool
+) -> None:
+    gina = Told()
+    steps = [
+        lambda: gina.who(A, ref(0), hers),
+        lambda: gina.who(B, ref(90), "IT.2"),
+        lambda: gina.tell(changed(Party(wa_id=A, user_id=hers if reports_hers else None), Party(wa_id=B), 60)),
+    ]
+    for place in order:
+        steps[place]()
+    assert gina.who(A, ref(0), hers) == gina.who(B, ref(90), "IT.2") == gina.who(B, ref(95))
+    assert gina.who(B, ref(96), "IT.7") != gina.who(B, ref(90), "IT.2")
+
+
+def test_who_had_a_phone_before_another_user_id_was_seen_with_it_stays_known() -> None:
+    gina = Told()
+    hers, theirs = gina.who(A, ref(0), "IT.1"), gina.who(A, ref(90), "IT.9")
+    assert hers == gina.who(A, ref(80)) != theirs == gina.who(A, ref(100))
+    before = dict(gina.stored)
+    for second in (0, 80, 90, 100, 85):  # repeats and late messages begin nothing
+        gina.who(A, ref(second), "IT.1" if second < 85 else "IT.9")
+    assert before.keys() == gina.stored.keys()
+
+
+def test_a_change_that_is_told_again_moves_nothing_that_a_user_id_says() -> None:
+    gina = Told()
+    gina.who(A, ref(0), "IT.1"), gina.who(A, ref(90), "IT.9"), gina.who(B, ref(91), "IT.2")
+    gina.tell(moved(A, B, 60))
+    for again in (60, 120):
+        assert {} == gina.tell(moved(A, B, again)).lost
+    gina.tell(moved(B, C, 180))
+    assert gina.who(A, ref(0), "IT.1") == gina.who(B, ref(150)) == gina.who(C, ref(200)) != gina.who(A, ref(150))
+    assert gina.who(A, ref(150)) == gina.who(A, ref(90), "IT.9")
+
+
 def _called(index: IdentityIndex, phone: str, second: float) -> dict[str, str]:
     turn = FactMaker(customer=Party(wa_id=phone)).turn(second / 3600)
     party = index.called(turn)
@@ -201,3 +259,35 @@ def _simulated(reports: Sequence[CustomerIdentityChanged]) -> dict[tuple[str, Fa
             touched[old] = touched[new] = (old, new, len(pending))
         result.update({(phone, when): who for phone, who in has.items()})
     return result
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("turn"), st.sampled_from([A, B, C]), st.booleans()),
+        st.tuples(st.just("move"), st.permutations([A, B, C]), st.booleans()),
+    ),
+    min_size=2,
+    max_size=7,
+    unique_by=lambda step: step if step[0] == "turn" else tuple(step[1][:2]),
+)
+
+
+@given(STEPS)
+def test_people_whose_user_ids_change_with_their_phones_are_told_apart(steps: list[tuple[str, Any, bool]]) -> None:
+    """Each has a user id, which Meta does not always say; reports come before what follows them."""
+    identities, has, people = Told(), {phone: n for n, phone in enumerate((A, B, C))}, 3
+    user_ids = {n: f"IT.{n}" for n in range(3)}
+    found: dict[CustomerId, int] = {}
+    for n, (kind, where, says) in enumerate(steps, 1):
+        if kind == "turn":
+            who = has[where]
+            customer = identities.who(where, ref(10 * n), user_ids[who] if says else None)
+            assert who == found.setdefault(customer, who)
+            assert [customer] == [c for c, person in found.items() if person == who]
+            continue
+        old, new, _ = where
+        who = has[new] = has[old]
+        before, user_ids[who] = user_ids[who], f"IT.{who}.{n}"
+        has[old], user_ids[people], people = people, f"IT.{people}", people + 1
+        report = changed(Party(wa_id=old, user_id=before if says else None), Party(wa_id=new), 10 * n)
+        identities.tell(report)
