@@ -13,6 +13,7 @@ from domain.phone_numbers import phone_key
 from domain.sending.sends import Send
 from infra.postgres.campaigns.planning import ADDRESSES, REACHED_BY_CAMPAIGN, WITH_ACTIVE_CONVERSATION
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.conversations.holders import HOLDER
 from infra.postgres.sending.reports import NUMBERS, TEMPLATES
 
 TEMPLATE_IS_AS_PLANNED: LiteralString = (
@@ -50,8 +51,7 @@ def _kind_and_customer(send: Send) -> tuple[str, UUID | None]:
 
 
 _CUSTOMER: LiteralString = (  # of whom it may have become known after the plan whose address it is
-    "coalesce((select i.customer_id from identities i where i.phone_number_id = t.number "
-    'and i.kind = t.kind::"char" and i.value = t.key), t.customer)'
+    "coalesce(" + HOLDER.format(number="t.number", kind='t.kind::"char"', value="t.key") + ", t.customer)"
 )
 _REACHED: LiteralString = REACHED_BY_CAMPAIGN.format(
     number="t.number",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -11,6 +11,10 @@ from psycopg.rows import kwargs_row
 from domain.campaigns.recipients import CampaignRecipient
 from infra.postgres.campaigns.recipients import COLUMNS
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.conversations.holders import HOLDERS
+
+_PHONES: LiteralString = HOLDERS.format(number="t.number", kind="'w'", value="t.key")
+_USERS: LiteralString = HOLDERS.format(number="t.number", kind="'u'", value="t.key")
 
 
 class PostedThen(NamedTuple):
@@ -31,8 +35,7 @@ def possible_recipients(connection: Connection[Any], addresses: Collection[tuple
             f"select {columns} from unnest(%b::text[], %b::text[]) as t (number, key) "
             "join campaigns k on k.phone_number_id = t.number and k.state not in ('importing', 'planning') "
             "cross join lateral (select t.key as person union select coalesce(m.merged_into, m.id)::text "
-            "from identities i join customers m on m.id = i.customer_id "
-            "where i.phone_number_id = t.number and i.value = t.key and i.kind in ('w', 'u')) p "
+            f"from ({_PHONES} union {_USERS}) h join customers m on m.id = h.customer_id) p "
             "join recipients r on r.campaign_id = k.id and r.person = p.person "
             "where r.state in ('planned', 'deferred', 'failed', 'cancelled') and r.parameters is not null "
             "order by r.campaign_id, r.row_no for update of r skip locked",

@@ -13,6 +13,7 @@ from domain.campaigns.campaign import Campaign
 from domain.campaigns.plan.planning import ImportedRow, PlannedRow
 from infra.postgres.campaigns.counts import CountKey, Moves
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.conversations.holders import HOLDER
 from infra.postgres.sending.recipients import MEMBERS
 
 REACHED_BY_CAMPAIGN: LiteralString = (
@@ -23,8 +24,10 @@ REACHED_BY_CAMPAIGN: LiteralString = (
 """Condition: another campaign reached an address of a number within a time."""
 
 ADDRESSES: LiteralString = (
-    "(select {key} as value union select i.value from customers m "
-    "join identities i on i.customer_id = m.id and i.phone_number_id = {number} where " + MEMBERS + ")"
+    "(select {key} as value union select i.value from customers m cross join lateral ("
+    "select n.value from identities n where n.customer_id = m.id and n.phone_number_id = {number} "
+    "union all select n.value from identity_periods n where n.customer_id = m.id and n.phone_number_id = {number}"
+    ") i where " + MEMBERS + ")"
 )
 """Subquery for the phones and user ids of a person; `{0}`: the customer, or null."""
 
@@ -34,6 +37,12 @@ WITH_ACTIVE_CONVERSATION: LiteralString = (
     + " and c.phone_number_id = {number} and c.status = 'a' and c.window_ends_at > clock_timestamp())"
 )
 """Condition: a customer `{0}` has an active conversation with a number."""
+
+_HOLDER: LiteralString = HOLDER.format(
+    number="%(number)b",
+    kind="(case k.address_kind when 'phone' then 'w' else 'u' end)::\"char\"",
+    value="k.address_key",
+)
 
 
 def last_row(connection: Connection[Any], campaign: UUID) -> int:
@@ -49,9 +58,8 @@ def imported(connection: Connection[Any], campaign: Campaign, after: int, until:
         "with chunk as materialized (select row_no, address, address_kind, address_key, zone, language, state "
         "from recipients where campaign_id = %(campaign)b and row_no > %(after)b and row_no <= %(until)b) "
         "select k.row_no, k.address, k.address_kind, k.address_key, k.zone, k.language, coalesce(m.merged_into, m.id) "
-        "from chunk k left join identities i on i.phone_number_id = %(number)b "
-        "and i.kind = (case k.address_kind when 'phone' then 'w' else 'u' end)::\"char\" and i.value = k.address_key "
-        "left join customers m on m.id = i.customer_id where k.state = 'imported' order by k.row_no",
+        f"from chunk k cross join lateral (select {_HOLDER} as customer_id offset 0) h "
+        "left join customers m on m.id = h.customer_id where k.state = 'imported' order by k.row_no",
         {"campaign": campaign.id, "after": after, "until": until, "number": campaign.phone_number_id},
     ).fetchall()
     return [ImportedRow(*row) for row in found]

@@ -11,6 +11,7 @@ from domain.conversations.conversation import Conversation
 from domain.conversations.customers.identities import IdentityKey
 from domain.sending.acceptance import Recipient, recipient_of
 from infra.postgres.connections.arrays import column_arrays
+from infra.postgres.conversations.holders import HOLDER
 
 MEMBERS: LiteralString = (
     "m.id in (select u.id from customers u, "
@@ -18,6 +19,8 @@ MEMBERS: LiteralString = (
     "where u.id = root.id or u.merged_into = root.id)"
 )
 """Condition for all ids under which a customer was known before these were found to be one; `m`: a customer's row."""
+
+_HOLDER: LiteralString = HOLDER.format(number="t.phone_number_id", kind='t.kind::"char"', value="t.value")
 
 
 class KnownCustomer(NamedTuple):
@@ -32,12 +35,12 @@ def customers_at(connection: Connection[Any], addresses: Collection[IdentityKey]
     if not addresses:
         return {}
     rows = connection.execute(
-        "select i.phone_number_id, i.kind, i.value, c.customer_id, c.id "
+        "select t.phone_number_id, t.kind, t.value, c.customer_id, c.id "
         "from unnest(%b::text[], %b::text[], %b::text[]) as t (phone_number_id, kind, value) "
-        'join identities i on i.phone_number_id = t.phone_number_id and i.kind = t.kind::"char" '
-        "and i.value = t.value cross join lateral (select c.id, coalesce(m.merged_into, m.id) as customer_id "
+        f"cross join lateral (select {_HOLDER} as customer_id offset 0) i "
+        "cross join lateral (select c.id, coalesce(m.merged_into, m.id) as customer_id "
         f"from customers m join conversations c on c.customer_id = m.id where {MEMBERS.format('i.customer_id')} "
-        "and c.phone_number_id = i.phone_number_id order by c.opened_at desc limit 1) c",
+        "and c.phone_number_id = t.phone_number_id order by c.opened_at desc limit 1) c",
         column_arrays(sorted(addresses)),
     ).fetchall()
     return {IdentityKey(*row[:3]): KnownCustomer(row[3], row[4]) for row in rows}

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from domain.arrival import arrival
 from domain.conversations.conversation import fact_ref
+from domain.conversations.customers.identities import phone_identity
 from domain.facts import ConversationFact, CustomerIdentityChanged, CustomerTurn, Party
 from domain.ids import fact_id
 from infra.postgres import directory
 from infra.postgres.lists.conversation_page import conversation_page
+from infra.postgres.sending.recipients import customers_at
 from tests.support.inbox import Inbox
 from tests.support.stories import DIRECTORY, NUMBER, FactMaker, at
 
@@ -241,6 +243,21 @@ def test_a_report_that_comes_again_moves_nothing(inbox: Inbox) -> None:
     told(inbox, CHANGE, (CHANGE, GINA_SAYS, STRANGER_SAYS))
     assert before == inbox.rows("select * from history order by conversation_id, sequence")
     assert APART == conversations(inbox)
+
+
+def test_a_message_to_a_phone_is_for_who_has_it_now(inbox: Inbox) -> None:
+    """What is sent to the old phone is no answer to the customer who left it: it would go to their new phone."""
+    old, new = phone_identity(NUMBER, A), phone_identity(NUMBER, B)
+    told(inbox, GINA_SAYS, CHANGE)
+    gina = inbox.rows("select id from conversations")[0]["id"]
+    assert {new: gina} == {
+        key: known.conversation_id for key, known in customers_at(inbox.connection, {old, new}).items()
+    }
+    told(inbox, STRANGER_SAYS)
+    (stranger,) = (row["id"] for row in inbox.rows("select id from conversations") if row["id"] != gina)
+    assert {new: gina, old: stranger} == {
+        key: known.conversation_id for key, known in customers_at(inbox.connection, {old, new}).items()
+    }
 
 
 PHONES = (A, B, C)
