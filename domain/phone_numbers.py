@@ -15,7 +15,10 @@ _VARIANTS = (
     re.compile(r"(54)9([0-9]{10})"),  # Argentina: the 9 of a mobile
     re.compile(r"(52)1([0-9]{10})"),  # Mexico: the 1 of a mobile
 )
-_USER_ID = re.compile(r"[A-Za-z]+\.\S+")
+_USER_ID = re.compile(r"[A-Za-z]{2}(?:\.[A-Za-z0-9_-]{1,128}){1,2}")
+"""A country, then letters and digits; of a parent portfolio with a mark between them."""
+_NO_PHONE = re.compile(r"[A-Za-z]+\.\S+")
+"""What Meta writes in the place of a phone is a user id, also if it should look a little different one day."""
 _SCHEME = re.compile(
     r"(?:(?:https?://)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=)|whatsapp://send/?\?phone=)(?:%2B)?"
     r"|(?:whatsapp|tel|sms|callto)\s*:\s*",
@@ -103,11 +106,12 @@ def split_ids(phone: str | None, user_id: str | None) -> tuple[str | None, str |
     if phone is None:
         return None, user_id
     read = read_phone(phone)
-    if read is None and is_user_id(phone):
+    if read is None and _NO_PHONE.fullmatch(phone):
         return None, user_id or phone
     return read or phone, user_id
 
 
 def is_user_id(text: str) -> bool:
-    """Returns whether a text has the form of a business-scoped user id: letters, a dot, and more."""
+    """Returns whether a text has the form of a business-scoped user id, as Meta makes them: no email address and no
+    name has it."""
     return _USER_ID.fullmatch(text) is not None

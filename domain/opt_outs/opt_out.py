@@ -4,7 +4,6 @@ Of each source the latest that is known about a customer counts, by `(at, id)`: 
 however often. Only Meta ends what Meta told us, because it goes on to refuse such messages.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
@@ -13,7 +12,7 @@ from uuid import UUID
 from domain.command_bodies.campaigns import OptOutScope
 from domain.conversations.customers.identities import IdentityKey, keys_of
 from domain.facts import MarketingPreference, Party
-from domain.phone_numbers import read_phone
+from domain.phone_numbers import is_user_id, read_phone
 
 OptOutSource = Literal["meta", "keyword", "admin", "import"]
 """How an opt-out became known: from Meta, by a word of the customer, from a person of the company, from a file."""
@@ -76,11 +75,8 @@ def read_customer(written: str) -> Party | None:
     text = written.strip()
     if (phone := read_phone(text)) is not None and len(phone) >= _SHORTEST:
         return Party(wa_id=phone)
-    return Party(user_id=text) if _USER_ID.fullmatch(text) else None
+    return Party(user_id=text) if is_user_id(text) else None
 
 
 _SHORTEST = 7
 """Digits of a phone with its country code: fewer are a mistake."""
-_USER_ID = re.compile(r"[A-Za-z]{2}(?:\.[A-Za-z0-9]{1,128}){1,2}")
-"""A business-scoped user id, as Meta makes them: the country, and for a parent portfolio its mark. So an email address
-or a name in a list is no user id."""
