@@ -32,15 +32,22 @@ def is_phone_number_id(name: str) -> bool:
 
 def known_name(name: str, known: Collection[str]) -> str:
     """Returns the one of the `known` ids that `name` writes: itself, or else the only one that differs in case, blanks
-    or character forms alone. Returns `name` if there is none, or more than one. O(known) for a name that is not
-    spelled as it is known."""
+    or character forms alone. Returns `name` if there is none, or more than one. For a name that is not spelled
+    as it is known, as fast as `known` is copied."""
     if name in known:
         return name
-    folded = _folded(name)
-    same = [each for each in known if _folded(each) == folded]
-    return same[0] if len(same) == 1 else name
+    return _by_form(tuple(known)).get(_folded(name)) or name
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16)
+def _by_form(known: tuple[str, ...]) -> dict[str, str | None]:
+    """Returns the names by what is left of them without these differences; None: of several names the same is left."""
+    found: dict[str, str | None] = {}
+    for each in known:
+        form = _folded(each)
+        found[form] = None if form in found else each
+    return found
+
+
 def _folded(name: str) -> str:
     return "".join(normalize("NFKC", INVISIBLE.sub("", name)).casefold().split())
