@@ -56,5 +56,7 @@ def whatsapp_webhook(
 
 
 def _is_meta(subject: str) -> bool:
-    """Whether a subject like `CN=client.webhooks.fbclientcerts.com,O=...` is Meta's, in whatever order."""
-    return any(part.strip() == f"CN={META_CLIENT}" for part in subject.replace("/", ",").split(","))
+    """Whether a subject like `CN=client.webhooks.fbclientcerts.com,O=...` is Meta's, in whatever order. One with
+    another name besides is not: a client sent the header as well, or put Meta's name into a field of its own."""
+    parts = (part.strip() for part in subject.replace("/", ",").split(","))
+    return [f"CN={META_CLIENT}"] == [part for part in parts if part.startswith("CN=")]

@@ -14,6 +14,8 @@ from tests.support.webhook_app import AGENTS_SECRET, SOFTBOT_SECRET, VERIFY_TOKE
 PATH = "/webhooks/whatsapp"
 ASKED = {"hub.mode": "subscribe", "hub.challenge": "1"}
 META = "CN=client.webhooks.fbclientcerts.com,O=Meta Platforms\\, Inc.,C=US"
+NOT_ALONE = (f"{META},CN=other.example", "O=x\\,CN=client.webhooks.fbclientcerts.com,CN=other.example")
+"""A client's own header beside that of the proxy; a certificate of somebody else that names Meta."""
 
 
 def test_a_handshake_is_told_once_however_often_it_is_repeated(client: FlaskClient, publisher: FakePublisher) -> None:
@@ -58,7 +60,7 @@ def test_a_broker_that_is_away_changes_no_answer(client: FlaskClient, publisher:
 def test_where_metas_certificate_is_asked_for_nothing_is_taken_without_it(publisher: FakePublisher) -> None:
     client = webhook_app(publisher, CollectorRegistry(), client_header="X-Client-Subject").test_client()
     signed = from_meta(raw("text"))
-    for subject in (None, "", "CN=client.webhooks.fbclientcerts.com.evil.example", "O=CN=other"):
+    for subject in (None, "", "CN=client.webhooks.fbclientcerts.com.evil.example", "O=CN=other", *NOT_ALONE):
         headers = signed | ({"X-Client-Subject": subject} if subject is not None else {})
         assert 401 == client.post(PATH, data=raw("text"), headers=headers).status_code
     assert (["client_certificate_missing"], []) == (told(publisher), updates(publisher))
