@@ -8,13 +8,13 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.facts import AgentAccepted, AgentClosed, AgentDeclined, AgentMessage, AgentPresenceChanged, Fact
-from domain.inbound.cloudevents import EventCustomer, EventData, EventType, Id, NumberId, read_events
+from domain.inbound.cloudevents import EventCustomer, EventData, EventText, EventType, Id, NumberId, read_events
 
 
 class _Presence(EventData):
     agent_id: Id
     state: Literal["ready", "paused", "offline"]
-    reason: str | None = None
+    reason: EventText | None = None
 
 
 class _OfConversation(EventData):
@@ -33,16 +33,16 @@ class _OfConversation(EventData):
 
 
 class _Message(_OfConversation):
-    text: str
+    text: EventText
     wamid: Id | None = None
 
 
 class _Noted(_OfConversation):
-    note: str | None = None
+    note: EventText | None = None
 
 
 class _Closed(_Noted):
-    outcome: str | None = None
+    outcome: EventText | None = None
 
 
 CONTRACT = {

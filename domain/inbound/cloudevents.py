@@ -48,6 +48,12 @@ def _phone_number_id(value: str) -> str:
     return value
 
 
+MAX_TEXT = 65_536
+"""Longest text of an event, in characters: 16 times what WhatsApp lets people write."""
+
+EventText = Annotated[str, AfterValidator(lambda text: text[:MAX_TEXT])]
+"""A text that people read. What is longer is cut, as texts of customers are."""
+
 NumberId = Annotated[Id, AfterValidator(_phone_number_id)]
 """The id of a business number."""
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from domain.facts import (
     BotChoice,
@@ -14,7 +14,7 @@ from domain.facts import (
     BotSessionStarted,
     Fact,
 )
-from domain.inbound.cloudevents import EventCustomer, EventData, EventType, Id, NumberId, read_events
+from domain.inbound.cloudevents import EventCustomer, EventData, EventText, EventType, Id, NumberId, read_events
 
 
 class _Session(EventData):
@@ -24,17 +24,21 @@ class _Session(EventData):
 
 
 class _Message(_Session):
-    text: str
+    text: EventText
     wamid: Id | None = None
 
 
 class _Option(EventData):
     id: Id
-    title: str
+    title: EventText
+
+
+_MAX_OPTIONS = 1000
 
 
 class _Menu(_Session):
-    options: Annotated[tuple[_Option, ...], Field(fail_fast=True)]  # a million invalid options are one problem
+    # a million invalid options are one problem
+    options: Annotated[tuple[_Option, ...], Field(fail_fast=True), AfterValidator(lambda all_: all_[:_MAX_OPTIONS])]
 
 
 class _Choice(_Session):
@@ -47,7 +51,7 @@ class _Handoff(_Session):
 
 
 class _End(_Session):
-    outcome: str | None = None
+    outcome: EventText | None = None
 
 
 CONTRACT = {

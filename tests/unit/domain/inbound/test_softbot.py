@@ -204,6 +204,15 @@ def test_blanks_and_invisible_characters_around_an_id_do_not_count() -> None:
     assert [expected] == without_arrival([read_one(event("softbot.choice.made", data | named))])
 
 
+def test_texts_and_menus_of_any_size_are_cut() -> None:
+    """Whatever is read, masked or searched later is bounded, also if a bot is out of order."""
+    message = read_one(event("softbot.message.sent", SESSION | {"text": "x" * 1_000_000}))
+    assert isinstance(message, BotMessage)
+    menu = read_one(event("softbot.menu.shown", SESSION | {"options": [{"id": "1", "title": "y" * 70_000}] * 1001}))
+    assert isinstance(menu, BotMenuShown)
+    assert [65_536, 1000, {65_536}] == [len(message.text), len(menu.options), {len(o.title) for o in menu.options}]
+
+
 def test_unknown_fields_are_ignored() -> None:
     more = event("softbot.menu.shown", MENU["data"] | {"new": 1}, traceparent="00-1", subject="x", datacontenttype=None)
     del more["datacontenttype"]
