@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.conversations.conversation import Conversation, Decisions, FactRef
+from domain.conversations.conversation import Conversation, Decisions
 
 _BEFORE_END = timedelta(minutes=5)
 """A reservation ends this long before the window, so that a person can still act."""
@@ -47,23 +47,23 @@ def reserved_within(decisions: Decisions, window_ends_at: datetime) -> Decisions
     return decisions._replace(owner=owner, returns_to=waits)
 
 
-def unparked(decisions: Decisions, last: FactRef | None) -> Decisions:
-    """Ends the parking if the customer has written since: the reservation begins with that message. `last`: their last
-    message."""
+def unparked(decisions: Decisions, at: datetime, window_ends_at: datetime) -> Decisions:
+    """Ends the parking, if there is one: the reservation begins with a message that the customer wrote at `at`, but not
+    before the parking."""
     parked, because = decisions.parked_until, decisions.because
-    if parked is None or because is None or last is None or last.at <= because.at:
+    if parked is None or because is None:
         return decisions
-    early = max(parked - last.at, timedelta(0))
-    reserved_to = decisions.reserved_to and decisions.reserved_to - early
-    return decisions._replace(parked_until=None, queued_at=min(parked, last.at), reserved_to=reserved_to)
+    begins = min(parked, max(at, because.at))
+    reserved_to = decisions.reserved_to and decisions.reserved_to - (parked - begins)
+    return reserved_within(
+        decisions._replace(parked_until=None, queued_at=begins, reserved_to=reserved_to), window_ends_at
+    )
 
 
 def with_deadlines(conversation: Conversation, is_closed: bool, managed: bool, policy: AnswerPolicy) -> Decisions:
     """Returns the decisions of a conversation that was just classified: without an owner who must not act any more, and
     with the time by which an agent who accepted has to write."""
-    decisions = unparked(conversation.decisions, conversation.evidence.last_message)
-    if decisions is not conversation.decisions:
-        decisions = reserved_within(decisions, conversation.window_ends_at)
+    decisions = conversation.decisions
     owner = decisions.owner
     if owner is None:
         return decisions

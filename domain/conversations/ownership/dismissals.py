@@ -1,15 +1,18 @@
-"""What ends a dismissal (domain.md, *Dismissing*)."""
+"""What ends a dismissal (domain.md, *Dismissing*) and a parking (domain.md, *Releasing*)."""
 
 from domain.conversations.conversation import Conversation
+from domain.conversations.ownership.deadlines import unparked
 from domain.facts import ConversationFact, CustomerSignal, CustomerTurn
 
 
 def brought_back(conversation: Conversation, fact: ConversationFact) -> Conversation:
-    """Returns the conversation without its dismissal if a new fact is a message of the customer, whenever that was
-    sent: who dismissed the conversation had not seen it."""
-    if conversation.decisions.dismissed is None or not _is_message(fact):
+    """Returns the conversation neither dismissed nor parked if a new fact is a message of the customer, whenever that
+    was sent: who dismissed or parked the conversation had not seen it."""
+    decisions = conversation.decisions
+    if (decisions.dismissed is None and decisions.parked_until is None) or not _is_message(fact):
         return conversation
-    return conversation._replace(decisions=conversation.decisions._replace(dismissed=None))
+    free = unparked(decisions, fact.at, conversation.window_ends_at)
+    return conversation._replace(decisions=free._replace(dismissed=None))
 
 
 def _is_message(fact: ConversationFact) -> bool:

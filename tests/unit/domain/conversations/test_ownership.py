@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.conversations.conversation import Decision, Decisions, Owner, fact_ref
+from domain.conversations.conversation import Decision, Decisions, Owner, decision_ref, fact_ref
+from domain.conversations.events import Cause
+from domain.conversations.fold import decide
 from domain.conversations.reasons import Reason
 from domain.facts import AgentDeclined
 from domain.ids import fact_id
@@ -175,3 +177,34 @@ def test_a_closed_conversation_that_ever_had_an_owner_was_taken_by_nobody() -> N
     story.wait_until(at(24))
     (conversation,) = story.history.conversations
     assert (Reason.NOBODY_TOOK_IT, (first.fact,)) == (conversation.reason, conversation.because)
+
+
+# parking
+
+
+def parked(hour: float, until: float) -> Story:
+    """The customer wrote at 0, and anna parks the conversation."""
+    story = Story(at(hour)).receive(T.turn(0))
+    ref = decision_ref(at(hour), fact_id("park"))
+    reserved = Decisions().owned_by(Owner("user", "anna", "reserved", at(until + 0.5)), "transferred", ref)
+    decisions = reserved._replace(queued_at=at(until), reserved_to=at(until + 0.5), parked_until=at(until))
+    cause = Cause((ref.fact,), "anna")
+    story.take(decide(story.history, story.history.conversations[-1].id, decisions, cause, story.context))
+    return story
+
+
+@pytest.mark.parametrize("hour", [1.5, 1, 1 - 1 / 7200, 0.5])
+def test_a_message_that_was_not_there_when_the_conversation_was_parked_ends_the_parking(hour: float) -> None:
+    """Also one that Meta dates earlier, or that waited to be processed: nobody had seen it."""
+    story = parked(1, until=3)
+    assert at(3) == decisions_of(story).parked_until
+    story.now = at(1.5)
+    decisions = decisions_of(story.receive(T.turn(hour, "hello?")))
+    begins = at(max(hour, 1))
+    owner = Owner("user", "anna", "reserved", begins + timedelta(minutes=30))
+    assert (None, begins, owner) == (decisions.parked_until, decisions.queued_at, decisions.owner)
+
+
+def test_what_is_no_message_leaves_it_parked() -> None:
+    story = parked(1, until=3).receive(T.signal(1.2), T.bot(1.3))
+    assert at(3) == decisions_of(story).parked_until
