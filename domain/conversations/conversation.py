@@ -103,7 +103,8 @@ class Evidence(NamedTuple):
     `explained_ends`: those of the `agent_ends` that have an outcome or a note, each with its agent. `last_speaker`:
     the member of a group who wrote the last text, by name, else by phone or user id. `last_word`: the last human word
     to the customer, by the time when it was written. `members`: those who wrote in a group, at most `MAX_MEMBERS` of
-    them, those who wrote last; by phone, else by user id."""
+    them, those who wrote last; by phone, else by user id. `handed_over`: when Meta's AI gave up on the customer
+    last."""
 
     first_turn: FactRef | None = None
     last_turn: FactRef | None = None
@@ -124,6 +125,7 @@ class Evidence(NamedTuple):
     last_speaker: str | None = None
     last_word: FactRef | None = None
     members: dict[str, GroupMember] = {}  # noqa: RUF012 - never changed in place
+    handed_over: FactRef | None = None
 
     @property
     def last_message(self) -> FactRef | None:

@@ -1,7 +1,7 @@
 """The steps of one fold: a fact finds or opens its conversation, becomes evidence there, leads to decisions, and takes
 facts along that waited for it. What changed is classified and published at the end."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from domain.conversations.classification import Classification, classify
@@ -17,7 +17,7 @@ from domain.conversations.ownership.decisions import decided_by, is_contested, m
 from domain.conversations.ownership.dismissals import brought_back
 from domain.conversations.ownership.queueing import is_released
 from domain.conversations.placement.homes import conversation_with, home_of, home_of_turn
-from domain.conversations.placement.openings import is_message, opened_by, turn_to_meta_ai
+from domain.conversations.placement.openings import is_message, opened_by, turn_to_meta_ai, turns_given_up
 from domain.conversations.placement.window import span_after
 from domain.conversations.publication import classified, published
 from domain.facts import (
@@ -27,6 +27,7 @@ from domain.facts import (
     CustomerSignal,
     CustomerTurn,
     MessageFailed,
+    ThreadControlPassed,
 )
 from domain.ids import ConversationId, CustomerId, FactId, fact_id
 
@@ -47,8 +48,9 @@ class FoldState:
         self._placements: list[FactPlacement] = []
         self._cut: list[ConversationId] = []
         self._rechosen: list[ConversationId] = []
-        # the conversation that is being settled
+        # the conversation that is being settled, and what its customer wrote to Meta's AI before it gave up
         self._settled: ConversationId | None = None
+        self._given_up: Mapping[FactId, CustomerTurn] = {}
         # conversations that an agent accepted although another one has them
         self._contested: set[ConversationId] = set()
         self._new_customer: set[ConversationId] = set()
@@ -62,15 +64,18 @@ class FoldState:
         home: Conversation | None
         if (change := change_of(fact)) is not None:
             self._change(*change, fact)
-        if isinstance(fact, CustomerTurn | CustomerSignal) and is_message(fact, self._conversations):
-            home = self._home_of_turn(fact) or self._open(fact)
+        said = self._given_up.get(fact.id, fact)
+        if isinstance(said, CustomerTurn | CustomerSignal) and is_message(said, self._conversations):
+            home = self._home_of_turn(said) or self._open(said)
+        elif (home := self._home_of(fact)) is not None:
+            self._note_handover(home, fact)
         else:
-            home = self._home_of(fact) or self._open_after_handover(fact)
+            home = self._open_after_handover(fact)
         if home is None:
             self._waiting = (*self._waiting, fact)
             self._placements.append(FactPlacement(fact, None))
         else:
-            self._join(home, fact)
+            self._join(home, said, fact)
             self._adopt()
         if isinstance(fact, CustomerIdentityChanged):
             self._rename(fact)
@@ -79,10 +84,10 @@ class FoldState:
         """Places the facts of a conversation again, in this order."""
         cut = self._named(conversation)
         self._swap(cut, cut._replace(evidence=Evidence(), entries=0))
-        self._settled = conversation
+        self._settled, self._given_up = conversation, turns_given_up(facts)
         for fact in facts:
             self.take(fact)
-        self._settled = None
+        self._settled, self._given_up = None, {}
         self._cut = [c for c in self._cut if c != conversation]  # taken in order, its window only grew
         self._rechosen.clear()
 
@@ -198,13 +203,22 @@ class FoldState:
         self._swap(home, changed._replace(decisions=promised) if promised is not None else changed)
         return home_of(fact, self._conversations)
 
-    def _join(self, home: Conversation, fact: ConversationFact) -> None:
+    def _note_handover(self, home: Conversation, fact: ConversationFact) -> None:
+        """Makes the conversation be collected again if Meta's AI gave up on its customer: their last message to the AI
+        counts as a turn from then on, after which it may be another conversation."""
+        over = home.evidence.handed_over
+        is_before = isinstance(fact, CustomerSignal) and fact.standby_turn and over is not None and fact.at <= over.at
+        if isinstance(fact, ThreadControlPassed) or is_before:
+            self._rechosen.append(home.id)
+
+    def _join(self, home: Conversation, fact: ConversationFact, stored: ConversationFact | None = None) -> None:
+        """Adds a fact to a conversation. `stored`: as which it is stored, if not as it counts."""
         changed = self._with(home, fact)
         decisions = self._promised(changed, fact) or self._decided(changed, fact)
         if decisions is not changed.decisions:
             changed = changed._replace(decisions=decisions)
         self._swap(home, changed)
-        self._placements.append(FactPlacement(fact, changed.id))
+        self._placements.append(FactPlacement(stored or fact, changed.id))
 
     def _with(self, home: Conversation, fact: ConversationFact) -> Conversation:
         """Returns the conversation with one more entry and its evidence, and without a dismissal that it ends."""

@@ -40,6 +40,7 @@ from domain.facts import (
     CustomerTurn,
     HumanEcho,
     Party,
+    ThreadControlPassed,
 )
 from domain.ids import FactId
 
@@ -68,6 +69,9 @@ def add_fact(
         case BotSessionStarted() | BotMessage() | BotMenuShown() | BotChoice() | BotHandoff() | BotSessionEnded():
             ended = ref if isinstance(fact, BotSessionEnded) else None
             changed = {"sessions": _with_session(evidence.sessions, fact.session_id, ref, ended)}
+        case ThreadControlPassed():
+            last = evidence.handed_over
+            changed = {"handed_over": ref if last is None else max(last, ref)}
         case _:
             changed = {}
     if isinstance(fact, _BY_CUSTOMER):

@@ -65,17 +65,21 @@ def turn_to_meta_ai(fact: ConversationFact, waiting: Iterable[ConversationFact])
     window old; None: it has not. Turn and hand-over may arrive in either order; the first waits for the other."""
     if not isinstance(fact, ThreadControlPassed) and not (isinstance(fact, CustomerSignal) and fact.standby_turn):
         return None  # those that wait were looked at when they came
-    facts = [fact, *waiting]
-    handovers = [f for f in facts if isinstance(f, ThreadControlPassed)]
-    given_up = [
-        f
-        for f in facts
-        if isinstance(f, CustomerSignal) and f.standby_turn and any(f.at <= h.at < f.at + WINDOW for h in handovers)
-    ]
-    if not given_up:
-        return None
-    last = max(given_up, key=fact_ref)
-    return CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
+    given_up = turns_given_up([fact, *waiting])
+    return max(given_up.values(), key=fact_ref, default=None)
+
+
+def turns_given_up(facts: Iterable[ConversationFact]) -> dict[FactId, CustomerTurn]:
+    """Returns the last turn to Meta's AI before each of its hand-overs, if it is at most a window old, by the id of its
+    fact: as a turn to the company, because nobody else answers it."""
+    found: dict[FactId, CustomerTurn] = {}
+    last: CustomerSignal | None = None
+    for fact in sorted(facts, key=lambda fact: (fact.at, isinstance(fact, ThreadControlPassed), fact_ref(fact))):
+        if isinstance(fact, CustomerSignal) and fact.standby_turn:
+            last = fact
+        elif isinstance(fact, ThreadControlPassed) and last is not None and fact.at < last.at + WINDOW:
+            found[last.id] = CustomerTurn.model_construct(**{**dict(last), "kind": "customer_turn"})
+    return found
 
 
 def _messages_at(conversation: Conversation) -> Iterator[datetime]:

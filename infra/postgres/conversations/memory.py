@@ -151,6 +151,7 @@ _EVIDENCE: tuple[Callable[[Any], Any], ...] = (
     _text,  # last_speaker
     _ref,  # last_word
     _members,  # members
+    _ref,  # handed_over
 )
 _DECISIONS: tuple[Callable[[Any], Any], ...] = (
     _owner,  # owner

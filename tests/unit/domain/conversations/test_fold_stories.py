@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from domain.conversations.conversation import Conversation, Owner
-from domain.conversations.fold import fold
+from domain.conversations.fold import fold, settle
 from domain.conversations.history import FoldContext
 from domain.conversations.reasons import Reason
 from domain.directory import Directory, Number, Opening
@@ -232,6 +232,36 @@ def test_when_metas_assistant_hands_over_the_last_message_to_it_opens_a_conversa
         assert at(0.6) > story.history.conversations[0].opened_at
     alone = Story(at(1)).receive(T.handover(0.6))
     assert [] == list(alone.history.conversations)
+
+
+ASSISTANT = (T.signal(20, "text", standby_turn=True), T.handover(20.1))
+"""The customer writes to Meta's AI, which gives up on them."""
+
+
+@pytest.mark.parametrize("order", list(permutations([*ASSISTANT, T.turn(0), T.answered(1)])))
+def test_who_was_answered_before_waits_for_a_reply_when_metas_assistant_hands_over(
+    order: tuple[ConversationFact, ...],
+) -> None:
+    story = Story(at(20.2)).receive(*order)
+    (conversation,) = story.history.conversations
+    assert (at(20), at(44)) == (conversation.waits_since, conversation.window_ends_at)
+    assert ASSISTANT[0].id == story.transcript()[-2]
+
+
+@pytest.mark.parametrize("order", list(permutations([*ASSISTANT, T.turn(0), T.agent_closes(2)])))
+def test_who_was_said_goodbye_before_is_on_the_list_when_metas_assistant_hands_over(
+    order: tuple[ConversationFact, ...],
+) -> None:
+    story = Story(at(20.2)).receive(*order)
+    assert ("active", True, at(44)) == (latest(story).status, latest(story).unmanaged, latest(story).window_ends_at)
+    assert latest(story).id == story.places[ASSISTANT[0].id]
+
+
+def test_a_conversation_that_metas_assistant_opened_keeps_its_turn_when_it_is_collected_again() -> None:
+    story = Story(at(21)).receive(*ASSISTANT)
+    (before,) = story.history.conversations
+    story.take(settle(story.history, before.id, ASSISTANT, story.context))
+    assert before.evidence == story.history.conversations[0].evidence
 
 
 def test_the_version_counts_changes_of_owner_status_and_managed_only() -> None:
