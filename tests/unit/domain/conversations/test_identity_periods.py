@@ -1,6 +1,6 @@
 """Identities end: who has a phone or user id at which time, in whatever order Meta reports the changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import permutations, product
 from typing import Any
 
@@ -147,7 +147,7 @@ def test_who_came_to_an_old_phone_with_a_user_id_is_somebody_else_also_if_the_ch
     hers: str | None, order: tuple[int, ...]
 ) -> None:
     gina = Told()
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: gina.who(A, ref(0), hers),
         lambda: gina.who(A, ref(90), "IT.9"),
         lambda: gina.tell(moved(A, B, 60)),
@@ -165,7 +165,7 @@ def test_a_customer_gets_another_user_id_with_a_new_phone_also_if_meta_does_not_
     order: tuple[int, ...], hers: str | None, reports_hers: bool
 ) -> None:
     gina = Told()
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: gina.who(A, ref(0), hers),
         lambda: gina.who(B, ref(90), "IT.2"),
         lambda: gina.tell(changed(Party(wa_id=A, user_id=hers if reports_hers else None), Party(wa_id=B), 60)),
