@@ -146,7 +146,11 @@ def test_a_user_id_that_the_customer_kept_names_them_also_from_the_old_phone(inb
 def test_who_came_to_the_old_phone_with_a_user_id_is_another_customer_whenever_the_change_is_told(
     inbox: Inbox, order: tuple[int, ...], hers: str | None
 ) -> None:
-    facts = [by(A, "Gina", hers).turn(0, "one"), by(A, "Stranger", "IT.9").turn(1, "two"), CHANGE]
+    facts: list[ConversationFact] = [
+        by(A, "Gina", hers).turn(0, "one"),
+        by(A, "Stranger", "IT.9").turn(1, "two"),
+        CHANGE,
+    ]
     told(inbox, *(facts[place] for place in order), by(B, "Gina").turn(1.5, "three"), by(A).turn(1.6, "four"))
     assert {(B, "one"), (B, "three"), (A, "two"), (A, "four")} == {
         (c["phone"], line) for c in conversations(inbox) for line in c["said"]
@@ -158,7 +162,7 @@ def test_who_came_to_the_old_phone_with_a_user_id_is_another_customer_whenever_t
 def test_a_new_user_id_with_a_new_phone_is_the_customer_s_also_if_meta_does_not_say_so(
     inbox: Inbox, order: tuple[int, ...], hers: str | None
 ) -> None:
-    facts = [by(A, "Gina", hers).turn(0, "one"), by(B, "Gina", "IT.2").turn(1, "two"), CHANGE]
+    facts: list[ConversationFact] = [by(A, "Gina", hers).turn(0, "one"), by(B, "Gina", "IT.2").turn(1, "two"), CHANGE]
     told(inbox, *(facts[place] for place in order), by(B, "Gina").turn(1.5, "three"))
     roots = inbox.rows(
         "select distinct coalesce(u.merged_into, u.id) as root from entries e "
