@@ -38,6 +38,7 @@ from domain.facts import (
     AccountChanged,
     AccountFact,
     AgentFact,
+    AgentMessage,
     AgentPresenceChanged,
     ConversationFact,
     CustomerIdentityChanged,
@@ -311,12 +312,13 @@ def _changes(
     connection: Connection[Any], facts: Iterable[ConversationFact]
 ) -> tuple[list[FactId], dict[MessageKey, MessageChange]]:
     """Returns the ids of the messages that facts edit or delete, and what is known about changes of these messages and
-    of those in hand."""
+    of those in hand. A message of ours may be reported as failed on another partition before it is processed here."""
     messages: set[MessageKey] = set()
     changed: list[FactId] = []
     for fact in facts:
-        if isinstance(fact, CustomerTurn):
-            messages.add((fact.phone_number_id, fact.wamid))
+        if isinstance(fact, CustomerTurn | AgentMessage) and fact.wamid is not None:
+            if fact.phone_number_id is not None:
+                messages.add((fact.phone_number_id, fact.wamid))
         elif (named := change_of(fact)) is not None and fact.phone_number_id is not None:
             messages.add((fact.phone_number_id, named[0]))
             changed.append(fact_id("message", fact.phone_number_id, named[0]))

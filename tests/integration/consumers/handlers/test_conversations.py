@@ -3,12 +3,21 @@
 import json
 from collections.abc import Iterator
 from threading import Thread
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from domain.arrival import arrival
-from domain.facts import FACT, AgentPresenceChanged, CustomerIdentityChanged, MessageStatus, Notice, Party
+from domain.facts import (
+    FACT,
+    AgentPresenceChanged,
+    CustomerIdentityChanged,
+    MessageFailed,
+    MessageStatus,
+    Notice,
+    Party,
+)
 from domain.ids import fact_id
 from domain.inbound.reading import CLOCK_TOLERANCE
 from infra.postgres import directory
@@ -68,6 +77,24 @@ def test_a_fact_that_arrives_before_its_conversation_is_added_to_it_in_a_later_b
     (row,) = inbox.rows("select managed, unmanaged, entries from conversations")
     assert row == {"managed": True, "unmanaged": False, "entries": 2}
     assert inbox.rows("select 1 from entries where conversation_id is null") == []
+
+
+@pytest.mark.parametrize("failure_first", [False, True])
+def test_a_message_of_ours_that_failed_is_no_word_whichever_is_processed_first(
+    inbox: Inbox, failure_first: bool
+) -> None:
+    """They may be on two partitions: the message by its customer, the failure by its conversation."""
+    inbox.take(TELLER.turn(0, "hello"), now=at(0))
+    (row,) = inbox.rows("select id from conversations")
+    about = {"conversation_id": row["id"], "wamid": "wamid.ours", "send_id": uuid4(), "is_claim": False}
+    word = TELLER.answered(0.5).model_copy(update=about)
+    failure = MessageFailed(
+        id=fact_id("failure"), at=at(0.6), sent_at=at(0.6), conversation_id=row["id"], phone_number_id=NUMBER,
+        marks="wamid.ours",
+    )  # fmt: skip
+    for fact in (failure, word) if failure_first else (word, failure):
+        inbox.take(fact, now=at(0.7))
+    assert [{"managed": False, "unmanaged": True}] == inbox.rows("select managed, unmanaged from conversations")
 
 
 def test_a_conversation_can_close_and_the_next_one_open_in_the_same_batch(inbox: Inbox) -> None:
