@@ -78,6 +78,16 @@ def wrote(*facts: ConversationFact) -> Story:
     return Story(at(1)).receive(*(facts or (T.turn(0, "CONGRATULATIONS"),)))
 
 
+def test_metas_assistant_that_gives_up_on_the_customer_ends_the_dismissal() -> None:
+    story = Story(at(0.1)).receive(T.turn(0))
+    assert dismissed(story, 0.2) is None
+    story.receive(T.signal(1, "text", standby_turn=True))
+    assert "no_answer_needed" == state(story)[3]
+    story.receive(T.handover(1.1))
+    assert ("active", False, Reason.NO_CHOICE, None) == state(story)
+    assert at(25) == the(story).window_ends_at
+
+
 def test_a_dismissed_conversation_is_neither_on_the_list_nor_managed() -> None:
     story = wrote()
     before = the(story).version
