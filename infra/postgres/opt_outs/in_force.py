@@ -21,12 +21,17 @@ with asked as materialized (
   from unnest(%b::integer[], %b::text[], %b::text[], %b::text[], %b::uuid[])
     as t (place, phone_number_id, kind, value, customer) where exists (select from opt_outs)
 ), held as materialized (  -- since when and by whom an address is held
-  select a.*, coalesce(p.since, '-infinity') as since, coalesce(p.customer_id, f.customer_id) as holder
+  select a.*, coalesce(r.since, '-infinity') as since, coalesce(p.customer_id, f.customer_id) as holder
   from asked a
   left join lateral (
-    select n.since, n.customer_id from identity_periods n where {_SAME_ID.format("a")}
+    select n.customer_id from identity_periods n where {_SAME_ID.format("a")}
     order by n.since desc, n.arrival desc, n.report desc limit 1
   ) p on true
+  left join lateral (  -- a user id that was never reported may be another one of the same person
+    select n.since from identity_periods n where p.customer_id is not null and {_SAME_ID.format("a")}
+      and exists (select from identity_periods o where o.report = n.report and o.left_for is not null)
+    order by n.since desc, n.arrival desc, n.report desc limit 1
+  ) r on true
   left join lateral (  -- with a limit, so that it is looked up by index, however many are asked for
     select n.customer_id from identities n where {_SAME_ID.format("a")} limit 1
   ) f on true
@@ -67,7 +72,8 @@ select distinct on (place, phone_number_id, kind, value, source, scope)
 from said where sets and (ended is null or ended <= (at, input_id))
 """
 """The opt-outs in force for each asked address, by index: about ten rows are read for each, none while there are no
-opt-outs at all. `offset 0` and `limit` keep each look-up by itself: joined, a plan for any number of addresses compared
+opt-outs at all. Those of an address end when Meta reports that it changed hands, and not because another user id was
+seen with it. `offset 0` and `limit` keep each look-up by itself: joined, a plan for any number of addresses compared
 each of them with each opt-out. What is known of one of a customer's ids ends what is known of another, if it is later
 and of the same source and scope. An opt-out of an erased person has a keyed hash in place of the address: if they write
 again, it still counts."""

@@ -173,6 +173,15 @@ def test_an_opt_out_stays_with_its_customer_when_the_phone_changes_hands(room: C
     assert ("all", None) == (scope(room, new), scope(room, ADA))
 
 
+def test_an_opt_out_of_a_phone_stays_when_another_user_id_is_seen_with_it(room: CampaignRoom) -> None:
+    """It may be another id of the same person, of which Meta told nothing."""
+    writes(room, "STOP", hours_ago=2, user_id="US.1")
+    writes(room, "hello", hours_ago=1, user_id="US.2")
+    assert "all" == scope(room)
+    writes(room, "START", hours_ago=0.5, user_id="US.2")
+    assert scope(room) is None
+
+
 def test_an_opt_out_from_all_numbers_ends_at_one_of_them_alone(room: CampaignRoom) -> None:
     writes(room, "hello", hours_ago=1)
     assert ("applied", None) == commanded(room, "opt_out", phone_number_id=None)
