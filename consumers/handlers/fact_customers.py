@@ -1,7 +1,7 @@
 """Which customers the facts of a batch are about: found, locked and joined with a few statements for the whole
 batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -93,11 +93,23 @@ def _customers(index: IdentityIndex, found: Iterable[FactCustomer]) -> set[Custo
 
 def _look_up(customers: Customers, keys: set[IdentityKey], items: Iterable[FactItem]) -> _Known:
     identities = {(identity.key, identity.since): identity for identity in customers.identities(keys)}
-    if any(isinstance(item.fact, CustomerIdentityChanged) for item in items):
-        # a user id that was first seen with a phone after a change belongs to who had the phone by then
-        users = {i.key._replace(kind="u", value=i.user_id) for i in identities.values() if i.user_id is not None}
-        identities |= {(i.key, i.since): i for i in customers.identities(users - {key for key, _ in identities})}
+    if users := set(_users_of_phones(identities.values(), items)) - {key for key, _ in identities}:
+        identities |= {(identity.key, identity.since): identity for identity in customers.identities(users)}
     return _Known(identities, customers.of_conversations(named_in(items)))
+
+
+def _users_of_phones(identities: Iterable[Identity], items: Iterable[FactItem]) -> Iterator[IdentityKey]:
+    """Yields the user ids of phones of which it matters when they were first seen: a change is reported, or a phone is
+    named with another user id."""
+    users = [(identity.key, identity.user_id) for identity in identities if identity.user_id is not None]
+    if users and any(isinstance(item.fact, CustomerIdentityChanged) for item in items):
+        yield from (phone._replace(kind="u", value=user) for phone, user in users)
+    user_of = dict(users)
+    for item in items if users else ():
+        if len(item.keys) > 1:
+            named, phone = item.keys
+            if (user := user_of.get(phone)) is not None and user != named.value:
+                yield phone._replace(kind="u", value=user)
 
 
 def _resolve(known: _Known, items: Sequence[FactItem]) -> tuple[IdentityIndex, list[FactCustomer]]:

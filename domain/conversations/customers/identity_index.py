@@ -147,14 +147,17 @@ class IdentityIndex:
 
     def _begin_user(self, known: Identity, customer: CustomerId, user_id: str, ref: FactRef) -> None:
         """Begins a period of a phone, within the `known` one, with the message by which another user id was seen with
-        it: who had the phone before stays known. If the message is older than the known period, that one begins later
-        instead. None is needed if the next period, which a message began, is that user's already."""
+        it: who had the phone before stays known. If the message is older than all with the known user id, the known
+        period begins later instead. None is needed if the next period, which a message began, is that user's
+        already."""
+        user = self._user_with(known) if known.since == ALWAYS else None
         following = next((p for p in self._periods[known.key] if p.since > ref), None)
         is_begun = following is not None and following.user_id == user_id and following.since not in self._reports
-        if ref.at > known.at and ref > known.since and not is_begun:
-            self._learn(Identity(known.key, customer, ref.at, user_id, ref))
-        elif ref.at < known.at and known.since == ALWAYS and (following is None or known.at < following.since.at):
-            self._learn(known._replace(since=FactRef(known.at, 0, ref.fact)))
+        if ref.at > known.at and ref > known.since:
+            if not is_begun:
+                self._learn(Identity(known.key, customer, ref.at, user_id, ref))
+        elif user is not None and ref.at < user.at and (following is None or user.at < following.since.at):
+            self._learn(known._replace(since=FactRef(user.at, 0, ref.fact)))
             self._learn(Identity(known.key, customer, ref.at, user_id))
 
     def _is_confirmed(self, period: Identity, user_id: str) -> bool:
