@@ -20,7 +20,7 @@ _DIGIT = re.compile(r"\d")
 _AROUND = " .,;:!?¡¿)(][}{>< *_~`'\"#-–—―•·“”„‟«»‹›‘’°。、・।،؛؟「」『』【】〔〕"
 """Characters around a choice that do not belong to it: brackets, punctuation, and WhatsApp's marks for bold, italic,
 struck and monospaced text."""
-_ORDINALS = str.maketrans("ºª", "°°")
+_SIGNS = str.maketrans("ºª\u2139\u24c2\u2122", "°°\U0001f6c8\U0001f6c8\U0001f6c8")
 """Before compatibility forms are replaced, which would make letters of them."""
 _NUMBERED = re.compile(
     r"([0-9]{1,2})(?:[*_~`]*(?:[.):\]。、]+ ?|\s*[-–—―|•·→]+\s+|\s+[-–—―|•·→]+\s*|[–—―|•·→]+)|[*_~`]+\s+)(?=\D)(.+)"
@@ -131,7 +131,7 @@ def _chosen_twice(text: str, choices: Mapping[str, str]) -> str | None:
 def _in_plain_characters(text: str) -> str:
     """Returns the text with full-width and circled forms as plain characters, digits in ASCII, and without invisible
     characters."""
-    text = INVISIBLE.sub("", text.replace("\U0001f51f", "10")).translate(_ORDINALS)
+    text = INVISIBLE.sub("", text.replace("\U0001f51f", "10")).translate(_SIGNS)
     text = _KEYCAP.sub("", _DRAWN_BEFORE_TEXT.sub(". ", text))
     text = normalize("NFKC", normalize("NFKC", text).casefold())
     text = "".join(str(digit(char, char)) for char in text)  # also of digits in a black circle

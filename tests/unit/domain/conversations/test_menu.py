@@ -92,7 +92,7 @@ def test_every_way_to_write_the_digit_one_chooses_the_first_option(text: str) ->
     assert ChosenSkillset("sales") == choice(text)
 
 
-@pytest.mark.parametrize("text", ["help", "HELP", " Help. ", "ｈｅｌｐ"])
+@pytest.mark.parametrize("text", ["help", "HELP", " Help. ", "ｈｅｌｐ", "\u2139\ufe0f Help", "Help\u2122"])
 def test_a_word_of_the_menu_is_a_choice_in_any_case(text: str) -> None:
     assert ChosenSkillset("support") == choice(text)
 
