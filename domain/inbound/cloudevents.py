@@ -76,7 +76,9 @@ def _user_id(value: str) -> str:
 
 
 def _group_id(value: str) -> str:
-    return value.removesuffix("@g.us")
+    if not (group := value.removesuffix("@g.us")):
+        raise PydanticCustomError("group_id", "must be the group's id")
+    return group
 
 
 class EventData(BaseModel):

@@ -175,6 +175,7 @@ def test_an_invalid_attribute_is_named_with_a_fix(change: dict[str, object], fie
         ("session.started", {"customer": {"wa_id": "447101"}}, "data.customer.wa_id", A_PHONE),
         ("session.started", {"customer": {"wa_id": "mario.rossi@example.com"}}, "data.customer.wa_id", A_PHONE),
         ("session.started", {"customer": {"wa_id": "mario.rossi"}}, "data.customer.wa_id", A_PHONE),
+        ("session.started", {"customer": {"group_id": "@g.us"}}, "data.customer.group_id", "must be the group's id"),
         ("session.started", {"customer": {"user_id": PHONE}}, "data.customer.user_id", A_USER_ID),
         ("session.started", {"customer": {"user_id": "crm.4711"}}, "data.customer.user_id", A_USER_ID),
         ("session.started", {"customer": {"user_id": "it.4711@example.com"}}, "data.customer.user_id", A_USER_ID),
