@@ -18,6 +18,7 @@ _TEXT_FIELDS = ("caption", "body", "text", "title", "emoji", "filename", "respon
 _WITHOUT_KIND = frozenset({"unsupported", "unknown"})
 _WITHOUT_CONTENT = frozenset(
     {"edit", "edited", "revoke", "revoked", "delete", "deleted", "pin", "pinned", "unpin", "keep", "kept", "unkeep"}
+    | {"unpinned", "unkept", "recall", "recalled", "unsend", "unsent", "remove", "removed", "deletion", "disappearing"}
     | {"reaction", "reactions", "system", "protocol", "ephemeral", "welcome"}
 )
 """Words in the names of kinds by which a customer says nothing new: `edit`, `pin_in_chat`, `keepInChat`,

@@ -92,7 +92,18 @@ def test_only_a_tapped_button_or_row_is_a_reply(
         ),
         *(
             ({"type": "unsupported", "unsupported": {"type": kind}}, None)
-            for kind in ("edit", "revoke", "pin", "pin_in_chat", "keepInChat", "unpin", "message_edit", "reaction")
+            for kind in (
+                "edit",
+                "revoke",
+                "pin",
+                "pin_in_chat",
+                "keepInChat",
+                "unpin",
+                "message_edit",
+                "reaction",
+                "unpinned",
+                "recalled",
+            )
         ),
         *(
             ({"type": kind, **more}, "untyped")
