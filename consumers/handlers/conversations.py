@@ -40,6 +40,7 @@ from domain.facts import (
     AgentFact,
     AgentMessage,
     AgentPresenceChanged,
+    BotFact,
     ConversationFact,
     CustomerIdentityChanged,
     CustomerSignal,
@@ -87,6 +88,8 @@ _CAMPAIGN_SECONDS = 2.0
 
 _MESSAGES = (CustomerTurn, CustomerSignal, HumanEcho, CustomerIdentityChanged)
 """Facts that are one per number and wamid."""
+_EVENTS = (BotFact, AgentFact)
+"""Facts that are one per id of their sender: a sender that gives a repeat another time says the same again."""
 
 
 @dataclass(slots=True)
@@ -241,7 +244,12 @@ class Conversations:
         histories = CustomerHistories(connection)
         customers, locked, index = lock_customers(Customers(connection), items)
         new, messages = _without_repeats(zip(items, customers, strict=True))
-        stored = histories.stored_facts(new, messages)
+        events = {id_ for (id_, _), (item, _) in new.items() if isinstance(item.fact, _EVENTS)}
+        stored = {
+            key: known
+            for key, known in histories.stored_facts(new, messages | events).items()
+            if known.sent_at == key[1] or key[0] in messages or known.is_copy_of(new[key][0].fact)
+        }
         earlier = {
             key: new[key]
             for key, known in stored.items()
@@ -301,11 +309,20 @@ def _without_repeats(found: Iterable[tuple[FactItem, FactCustomer]]) -> tuple[_N
     earliest arrival counts."""
     first: dict[object, tuple[FactItem, FactCustomer]] = {}
     for item, of in found:
-        key = item.fact.id if isinstance(item.fact, _MESSAGES) else _key(item)
+        key = _what(item.fact)
         if key not in first or item.fact.arrival < first[key][0].fact.arrival:
             first[key] = (item, of)
     new = {_key(item): (item, of) for item, of in first.values()}
     return new, {item.fact.id for item, _ in first.values() if isinstance(item.fact, _MESSAGES)}
+
+
+def _what(fact: ConversationFact) -> object:
+    """Returns the same for all copies of a fact."""
+    if isinstance(fact, _MESSAGES):
+        return fact.id
+    if isinstance(fact, _EVENTS):
+        return fact.id, fact.model_dump_json(exclude={"at", "sent_at", "arrival"})
+    return fact.id, fact.sent_at
 
 
 def _changes(

@@ -39,12 +39,18 @@ FactKey = tuple[UUID, datetime]
 
 
 class StoredFact(NamedTuple):
-    """What is known of a fact that is already stored: the stored copy's `sent_at`, its earliest arrival so far, and its
-    conversation; None: it waits for one."""
+    """What is known of a fact that is already stored: the stored copy's `sent_at`, its earliest arrival so far, its
+    conversation (None: it waits for one), and the copy itself as a row."""
 
     sent_at: datetime
     arrival: int
     conversation: ConversationId | None
+    row: Sequence[Any]
+
+    def is_copy_of(self, fact: ConversationFact) -> bool:
+        """Returns whether it says the same, whatever time it has."""
+        times = {"at": fact.at, "sent_at": fact.sent_at, "arrival": fact.arrival}
+        return entries.from_row(self.row).model_copy(update=times) == fact
 
 
 class CustomerHistories:
@@ -53,20 +59,21 @@ class CustomerHistories:
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
-    def stored_facts(self, facts: Collection[FactKey], messages: Collection[UUID]) -> dict[FactKey, StoredFact]:
-        """Returns those of the facts that are already stored. `messages`: ids that recognise a fact alone, because a
-        message is one per number and wamid, whatever second a repeat names, at most 40 days off: so three months of
-        facts are looked through, and not all."""
+    def stored_facts(self, facts: Collection[FactKey], by_id: Collection[UUID]) -> dict[FactKey, StoredFact]:
+        """Returns those of the facts that are already stored. `by_id`: ids by which a fact is looked for whatever time
+        the stored copy has, at most 40 days off: so three months of facts are looked through, and not all. A copy of
+        the same time is preferred."""
         if not facts:
             return {}
         rows = self._rows(
-            "select t.input_id, t.sent_at, e.sent_at, e.arrival, e.conversation_id "
+            f"select t.input_id, t.sent_at, e.sent_at, e.arrival, e.conversation_id, {entries.READ_BACK} "
             "from unnest(%b::uuid[], %b::timestamptz[], %b::boolean[]) as t (input_id, sent_at, message) "
             "join entries e on e.input_id = t.input_id and (e.sent_at = t.sent_at or t.message) "
-            "and e.sent_at >= t.sent_at - interval '40 days' and e.sent_at <= t.sent_at + interval '40 days'",
-            column_arrays((*fact, fact[0] in messages) for fact in sorted(facts, key=lambda fact: fact[0].int)),
+            "and e.sent_at >= t.sent_at - interval '40 days' and e.sent_at <= t.sent_at + interval '40 days' "
+            "order by e.sent_at = t.sent_at",
+            column_arrays((*fact, fact[0] in by_id) for fact in sorted(facts, key=lambda fact: fact[0].int)),
         )
-        return {(fact, sent_at): StoredFact(*rest) for fact, sent_at, *rest in rows}
+        return {(row[0], row[1]): StoredFact(row[2], row[3], row[4], row[5:]) for row in rows}
 
     def load(
         self,

@@ -70,6 +70,25 @@ def test_a_repeated_batch_changes_nothing(inbox: Inbox) -> None:
     assert before == {table: inbox.rows(f"select * from {table}") for table in tables}
 
 
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_an_event_that_is_repeated_with_another_time_is_the_same_event(inbox: Inbox, in_one_batch: bool) -> None:
+    """A desktop may write another time with each try. A word to a customer who was answered then is none to the next
+    conversation."""
+    inbox.take(TELLER.turn(0, "hello"), now=at(0))
+    word = TELLER.answered(0.5)
+    later = word.model_copy(update={"at": at(25.1), "sent_at": at(25.1)})
+    other = later.model_copy(update={"text": "another text under the same id"})
+    turn = TELLER.turn(25, "are you there?")
+    batches = [(word, turn, later)] if in_one_batch else [(word,), (turn,), (later,)]
+    for batch in batches:
+        inbox.take(*batch, now=at(25.2))
+    assert [(True,), (False,)] == [
+        (row["managed"],) for row in inbox.rows("select managed from conversations order by opened_at")
+    ]
+    inbox.take(other, now=at(25.3))
+    assert 2 == len(inbox.rows("select 1 from entries where kind = 'agent_message'"))
+
+
 def test_a_fact_that_arrives_before_its_conversation_is_added_to_it_in_a_later_batch(inbox: Inbox) -> None:
     inbox.take(TELLER.echo(0.5), now=at(0.6))
     assert [e["conversation_id"] for e in inbox.rows("select conversation_id from entries")] == [None]
