@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Protocol, cast
 
 import structlog
@@ -248,7 +248,8 @@ class HttpConnection(asyncio.Protocol):
         self._ahead, self._dropping = b"", True
         self._transport.resume_reading()
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the client has reset the connection since the answer was written
+                self._transport.write_eof()
         self._stop_waiting()
         self._wait_for(_DROPPED, seconds)
 

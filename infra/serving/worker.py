@@ -182,9 +182,20 @@ class Worker:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            for connection in self.waiting.expired(self._loop.time()):
-                cast("HttpConnection", connection).give_up()
+            self._end_waits()
+
+    def _end_waits(self) -> None:
+        """Ends what has waited for too long. What goes wrong with one connection ends that one alone."""
+        for connection in map(partial(cast, "HttpConnection"), self.waiting.expired(self._loop.time())):
+            try:
+                connection.give_up()
+            except Exception as error:  # without the sweeper, no deadline would hold any more
+                log.error("server.failed", error=type(error).__name__)
+                connection.abort()
+        try:
             self._handler.reject_late()
+        except Exception as error:  # the next time it is tried again
+            log.error("server.failed", error=type(error).__name__)
 
     def _begin_to_stop(self) -> None:
         self.stopping = True

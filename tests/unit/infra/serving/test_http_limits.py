@@ -1,6 +1,7 @@
 """The server stays within its limits and its deadlines, whatever clients do."""
 
 import asyncio
+import errno
 import select
 import socket
 import threading
@@ -125,6 +126,33 @@ def test_a_body_that_does_not_arrive_in_time_is_cut_off() -> None:
             return answer.status, served.rejections
 
     assert (408, ["too_slow"]) == asyncio.run(story())
+
+
+class Dying:
+    """A connection that its client resets while it is given up: the shutdown of its socket raises."""
+
+    deadline, address, aborted = 0.0, "192.0.2.1", False
+
+    def give_up(self) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_a_client_that_dies_at_its_deadline_does_not_end_the_deadlines_of_others() -> None:
+    async def story() -> tuple[bool, int]:
+        async with serving(limits(body_seconds=0.05)) as served:
+            dying = Dying()
+            served.worker.waiting.enter(dying)
+            while not dying.aborted:
+                await asyncio.sleep(0.01)
+            served.worker.waiting.leave(dying)
+            client = await served.connect()
+            answer = await client.send(request("POST", "/", "Content-Length: 2") + b"x").answer()
+            return dying.aborted, answer.status
+
+    assert (True, 408) == asyncio.run(asyncio.wait_for(story(), 10))
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", request("GET", "/", "A: b")[:-2]])
