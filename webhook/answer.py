@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
+import structlog
+
 from domain.ports import PublishFailed, RecordPosition
 from infra.process.crash_points import crash_point
 from infra.process.traces import TracedStep
@@ -15,6 +17,8 @@ from infra.serving.wsgi_bridge import Answer
 from webhook.metrics import WebhookMetrics
 
 _SWEEP_SECONDS = 0.1
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +108,7 @@ class AnswerDeadlines:
                 while self._pending and self._pending[0][0] <= now:
                     late.append(heappop(self._pending)[2])
             for answer in late:
-                answer.give_up()
+                try:
+                    answer.give_up()
+                except Exception as error:  # without this thread, no sender would be answered in time any more
+                    log.error("webhook.not_answered", error=type(error).__name__)

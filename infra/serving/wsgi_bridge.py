@@ -118,7 +118,11 @@ class WsgiBridge:
 
     def _respond(self, request: Request, response: Response) -> None:
         self._unanswered.pop(request, None)
-        request.connection.respond(request, response)
+        try:
+            request.connection.respond(request, response)
+        except Exception as error:  # e.g. a header that HTTP cannot carry: nobody else waits for that
+            log.error("request.not_answered", error=type(error).__name__)
+            request.connection.abort()
 
     def _reject(self, request: Request, rejection: Rejected) -> None:
         self._unanswered.pop(request, None)

@@ -39,6 +39,24 @@ def test_a_broker_that_hangs_keeps_no_sender_waiting() -> None:
     assert [503] == [response and response.status for response in sent]
 
 
+def test_an_answer_that_cannot_be_sent_keeps_no_other_waiting() -> None:
+    deadlines = AnswerDeadlines()
+    tried: list[Response | None] = []
+    sent: list[Response | None] = []
+
+    def cannot(response: Response | None) -> None:
+        tried.append(response)
+        raise RuntimeError
+
+    for send, done in ((cannot, tried), (sent.append, sent)):
+        receipt = Receipt("/webhooks/whatsapp", "whatsapp", ["notice"], 0)
+        answer = AnswerWhenStored(receipt, WebhookMetrics(_registry()))
+        answer.send_to(send)
+        deadlines.add(answer, time.monotonic())
+        wait_until(lambda done=done: bool(done))  # type: ignore[misc]  # a default of a lambda has no type
+    assert [503] == [response and response.status for response in sent]
+
+
 def test_an_answer_that_was_given_in_time_is_not_given_again() -> None:
     answer = AnswerWhenStored(Receipt("/webhooks/whatsapp", "whatsapp", ["notice"], 0), WebhookMetrics(_registry()))
     sent: list[Response | None] = []

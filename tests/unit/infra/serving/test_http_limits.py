@@ -482,3 +482,19 @@ def test_an_application_that_raises_is_answered_with_500() -> None:
             return statuses
 
     assert [500, 500] == asyncio.run(story())
+
+
+@pytest.mark.parametrize("path", ["/", QUICK])
+def test_an_answer_that_cannot_be_written_closes_its_connection_alone(path: str) -> None:
+    def euros(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ["QUERY_STRING"]:
+            return echo(environ, start_response)
+        start_response("200 OK", [("X-Price", "1 \N{EURO SIGN}")])
+        return [b"x"]
+
+    async def story() -> tuple[bytes, int]:
+        async with serving(limits(), euros) as served:
+            rest = await (await served.connect()).ask(path=path).rest()
+            return rest, (await (await served.connect()).ask(path=f"{path}?fine").answer()).status
+
+    assert (b"", 200) == asyncio.run(story())
