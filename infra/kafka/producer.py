@@ -128,8 +128,11 @@ class KafkaPublisher:
 
     def _send_waiting(self) -> None:
         """Sends what waits behind groups that have become overdue, if nothing is published that would."""
-        if (connected := self._connected) is not None:
-            connected[1].send_next()
+        try:
+            if (connected := self._connected) is not None:
+                connected[1].send_next()
+        except Exception as error:  # this thread must go on: nobody else replaces a producer
+            log.error("kafka.not_sent", error=type(error).__name__)
 
     def _check(self) -> Sequence[str]:
         self._replace_if_stuck(self._connected, _STUCK_SECONDS)
