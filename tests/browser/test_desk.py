@@ -15,10 +15,10 @@ from tests.support.pages import (
     held,
     offer_of,
     transfer_to_the_agent,
+    wait_asked,
     watched,
 )
 from tests.support.shop import AGENT, PASSWORD, Shop
-from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.skipif(program() is None, reason=MISSING), pytest.mark.timeout(300)]
 
@@ -135,7 +135,7 @@ def test_what_arrives_late_about_one_customer_is_not_shown_while_another_one_is_
         expect(title).to_have_text(first.name)
         with held(desk, "**/desk/changes?*") as asked:
             shop.customer_writes(first, "Sono ancora Greta")
-            wait_until(lambda: desk.wait_for_timeout(50) is None and bool(asked))
+            wait_asked(desk, asked)
             lines[second.name].click()
             expect(title).to_have_text(second.name)
         expect(lines[first.name]).to_contain_text("Sono ancora Greta")  # the list of the own ones is complete

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.chromium import MISSING, program
-from tests.support.pages import RULES, cut_off, held, row_of, said, violations
+from tests.support.pages import RULES, cut_off, held, row_of, said, violations, wait_asked
 from tests.support.shop import MANAGER, Shop
 from tests.support.waiting import wait_until
 
@@ -102,7 +102,7 @@ def test_what_arrives_late_about_one_customer_is_not_shown_under_the_next_ones_n
     expect(open_name(page)).to_have_text(first.name)
     with held(page, "**/changes?*") as asked:
         shop.customer_writes(first, "Sono ancora Piera", ago="2:00")
-        wait_until(lambda: page.wait_for_timeout(50) is None and bool(asked))
+        wait_asked(page, asked)
         page.keyboard.press("j")
         expect(open_name(page)).to_have_text(second.name)
     chat = page.get_by_role("log")
@@ -120,7 +120,7 @@ def test_of_two_dialogs_the_one_that_was_asked_for_last_opens(page: Page, shop: 
     page.goto("/unmanaged?q=Tondi")
     with held(page, "**/transfer/user*") as asked:
         row_of(page, first.name).get_by_role("button", name="Transfer to a user").click()
-        wait_until(lambda: page.wait_for_timeout(50) is None and bool(asked))
+        wait_asked(page, asked)
         row_of(page, second.name).get_by_role("button", name="Dismiss").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text(second.name)

@@ -58,6 +58,15 @@ def held(page: Page, pattern: str) -> Iterator[list[Route]]:
             route.continue_()
 
 
+def wait_asked(page: Page, asked: list[Route]) -> None:
+    """Returns when something is held back."""
+    for _ in range(600):
+        if asked:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the page did not ask")
+
+
 def cut_off(page: Page) -> list[str]:
     """Elements that are too narrow, or that extend beyond their container. What scrolls in its own box is not cut."""
     return list(

@@ -57,7 +57,7 @@ def test_those_whose_window_ends_first_are_noted_first(company: Connection[Any])
     last = UUID(int=OVER + LISTED)
     company.execute("update conversations set window_ends_at = %s where id = %s", [NOON, last])
     assert 1 == watch.note_changed(company, VERSION + 1, 1)
-    assert [last] == [each.conversation_id for each in watch.due(company, NOON, LISTED)]
+    assert [last] == watch.due(company, NOON, LISTED)
 
 
 def test_what_left_the_list_is_forgotten(company: Connection[Any]) -> None:

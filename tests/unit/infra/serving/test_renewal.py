@@ -30,7 +30,7 @@ def _saying(secret: str) -> ServedApp:
         return [secret.encode()]
 
     flask = Flask(__name__)
-    flask.wsgi_app = app  # type: ignore[method-assign,assignment]  # the application itself is not the subject
+    flask.wsgi_app = app  # type: ignore[method-assign]  # the application itself is not the subject
     return ServedApp(flask, lambda _: None, lambda: None)
 
 
