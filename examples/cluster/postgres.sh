@@ -2,11 +2,15 @@
 # Starts one of two PostgreSQL servers, one of which is the primary. PEER is the host of the other one; FIRST is "yes" for
 # the one that makes the database. Who is promoted is decided by a person or by a tool, never here; but a server that was
 # the primary and finds that its peer has been promoted becomes the standby of that one: its data is replaced by a copy.
+# So is a server that lost its data: where the peer has a database, none is made.
 set -eu
-export PGPASSWORD="$POSTGRES_PASSWORD"
-# While the image makes the database there is no standby yet to wait for.
-export PGOPTIONS="-c synchronous_commit=local"
+export PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}"
 peer="host=$PEER user=$POSTGRES_USER connect_timeout=3"
+trap 'exit 0' INT TERM # while it waits
+
+is_there() {
+    pg_isready --host="$PEER" --timeout=3 --quiet
+}
 
 is_primary() {
     [ "$(psql "$peer dbname=$POSTGRES_DB" -Atc 'select not pg_is_in_recovery()' 2>/dev/null)" = t ]
@@ -25,8 +29,9 @@ if [ -s "$PGDATA/PG_VERSION" ]; then
     if [ ! -e "$PGDATA/standby.signal" ] && is_primary; then
         copy
     fi
-elif [ "$FIRST" != yes ]; then
+elif [ "$FIRST" != yes ] || is_there; then
     until is_primary; do sleep 1; done
     copy
 fi
+trap - INT TERM
 exec docker-entrypoint.sh postgres -c hba_file=/etc/witiop/pg_hba.conf

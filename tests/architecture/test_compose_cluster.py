@@ -1,6 +1,9 @@
 """docker-compose.cluster.yml fits docker-compose.yml. These checks need no Docker engine."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +68,64 @@ def test_the_two_databases_follow_each_other() -> None:
         "postgres",
         "no",
     )
-    assert "synchronous_standby_names=*" in first["POSTGRES_INITDB_ARGS"]
+
+
+def test_the_database_is_made_before_commits_wait_for_the_standby() -> None:
+    """With the setting among its arguments, initdb waits for a standby for ever. It gets those of the one machine, and
+    so the same order of texts; the image runs the script with the settings when the database is there."""
+    alone = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
+    assert alone == environment_of("postgres")["POSTGRES_INITDB_ARGS"]
+    script = "./examples/cluster/replication.sh:/docker-entrypoint-initdb.d/replication.sh:ro"
+    assert script in ADDED["postgres"]["volumes"]
+    assert "synchronous_standby_names = '*'\n" in (ROOT / "examples" / "cluster" / "replication.sh").read_text()
+
+
+_PROGRAMS = {
+    "psql": 'printf %s "$PEER_IS_PRIMARY"',
+    "pg_isready": '[ -n "$PEER_IS_PRIMARY" ]',
+    "pg_basebackup": 'for each; do case "$each" in --pgdata=*) echo copied > "${each#*=}/PG_VERSION" ;; esac; done',
+    "docker-entrypoint.sh": '[ -s "$PGDATA/PG_VERSION" ] || { mkdir -p "$PGDATA"; echo made > "$PGDATA/PG_VERSION"; }',
+}
+"""What postgres.sh calls, each as little as it can be."""
+
+
+@pytest.mark.parametrize(
+    ("first", "has", "peer_is_primary", "then"),
+    [
+        pytest.param("yes", [], "", "made", id="the first start of the first server"),
+        pytest.param("no", [], "t", "copied", id="the first start of the second"),
+        pytest.param("yes", [], "t", "copied", id="the first one lost its disk, and the other was promoted"),
+        pytest.param("yes", ["PG_VERSION"], "t", "copied", id="a former primary"),
+        pytest.param("yes", ["PG_VERSION"], "f", "own", id="the primary again"),
+        pytest.param("yes", ["PG_VERSION"], "", "own", id="the primary alone"),
+        pytest.param("no", ["PG_VERSION", "standby.signal"], "t", "own", id="the standby again"),
+    ],
+)
+def test_a_server_makes_a_database_only_if_the_other_one_has_none(
+    tmp_path: Path, first: str, has: list[str], peer_is_primary: str, then: str
+) -> None:
+    """Two databases would both take what is written."""
+    programs, data = tmp_path / "programs", tmp_path / "18" / "docker"
+    programs.mkdir()
+    for name, does in _PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o755)
+    for name in has:
+        data.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text("own")
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PGDATA": str(data),
+        "POSTGRES_USER": "witiop",
+        "POSTGRES_DB": "witiop",
+        "POSTGRES_PASSWORD": "secret",
+        "PEER": "the-other-one",
+        "FIRST": first,
+        "PEER_IS_PRIMARY": peer_is_primary,
+    }
+    script = ROOT / "examples" / "cluster" / "postgres.sh"
+    subprocess.run(["sh", script], env=environment, check=True, timeout=30)
+    assert then == (data / "PG_VERSION").read_text().strip()
 
 
 def test_files_and_volumes_exist() -> None:
