@@ -10,12 +10,13 @@ SUFFIX = "_FILE"
 
 
 def secrets_in_files(environment: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    """Returns field -> secret, of the secrets whose files the environment names. `variables`: field -> variable of
-    every secret. A line break at the end of a file does not belong to the secret.
+    """Returns field -> secret, of the secrets whose files the environment names; "" of an empty file, which is as good
+    as an empty variable. `variables`: field -> variable of every secret. A line break at the end of a file does not
+    belong to the secret.
 
     Raises:
-        SettingsError: a file cannot be read or is empty, or the secret is also in its variable. The message has one
-            line for each, and no secret.
+        SettingsError: a file cannot be read, or the secret is also in its variable. The message has one line for each,
+            and no secret.
     """
     found, problems = {}, []
     for field, variable in variables.items():
@@ -42,5 +43,4 @@ def _secret_in(path: str) -> tuple[str, str | None]:
         return "", f"cannot be read ({error.strerror})"
     except UnicodeDecodeError:
         return "", "is not UTF-8"
-    secret = text.removesuffix("\n").removesuffix("\r")
-    return secret, None if secret else "is empty"
+    return text.removesuffix("\n").removesuffix("\r"), None

@@ -536,7 +536,8 @@ def load(*needed: str, **overrides: object) -> Settings:
         SettingsError: a field of `needed` is not set, or a value is invalid. The message names every such variable and
             contains no value.
     """
-    files = _from_files()
+    named = _from_files()
+    files = {name: secret for name, secret in named.items() if secret}
     given = {**files, **overrides}
     try:
         values: dict[str, Any] = {_key(name): value for name, value in given.items()}
@@ -546,8 +547,12 @@ def load(*needed: str, **overrides: object) -> Settings:
         raise SettingsError("\n".join(_line(each, files.keys() - overrides.keys()) for each in found)) from None
     missing = [name for name in needed if not _is_set(getattr(settings, name))]
     if missing:
+        how = {name: f"{file_variable(name)} is empty" for name in named}
         raise SettingsError(
-            "\n".join(f"{variable(name)} is missing: {Settings.model_fields[name].description}" for name in missing)
+            "\n".join(
+                f"{how.get(name, f'{variable(name)} is missing')}: {Settings.model_fields[name].description}"
+                for name in missing
+            )
         )
     return settings
 
@@ -556,10 +561,13 @@ def with_files_read_again(settings: Settings) -> Settings:
     """Returns the settings with the secrets that come from files as the files are now; all others stay as they are.
 
     Raises:
-        SettingsError: a file cannot be read, or a value in one is invalid.
+        SettingsError: a file cannot be read, has become empty, or has an invalid value.
     """
     files = _from_files()
-    return load(**{name: getattr(settings, name) for name in settings.model_fields_set if name not in files})
+    after = load(**{name: getattr(settings, name) for name in settings.model_fields_set if name not in files})
+    if lost := [name for name in files if _is_set(getattr(settings, name)) and not _is_set(getattr(after, name))]:
+        raise SettingsError("\n".join(f"{file_variable(name)} is empty" for name in lost))
+    return after
 
 
 def is_debugging() -> bool:

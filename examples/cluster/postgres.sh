@@ -4,7 +4,7 @@
 # the primary and finds that its peer has been promoted becomes the standby of that one: its data is replaced by a copy.
 # So is a server that lost its data: where the peer has a database, none is made.
 set -eu
-export PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}"
+export PGPASSWORD="$POSTGRES_PASSWORD"
 peer="host=$PEER user=$POSTGRES_USER connect_timeout=3"
 trap 'exit 0' INT TERM # while it waits
 

@@ -83,11 +83,35 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path, monkeypatch: pytest
     assert load().softbot_secrets == ()
 
 
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_file_counts_as_not_set(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A company without a bot has nothing to write into the file that docker-compose.secrets.yml mounts for it; a secret
+    that a process needs is asked for by the name of its file."""
+    file = tmp_path / "secret"
+    file.write_text(content)
+    monkeypatch.setenv("WITIOP_SOFTBOT_SECRETS_FILE", str(file))
+
+    assert load().softbot_secrets == ()
+    with pytest.raises(SettingsError, match=r"^WITIOP_SOFTBOT_SECRETS_FILE is empty: secrets that sign"):
+        load("softbot_secrets")
+
+
+def test_a_file_that_has_become_empty_takes_no_secret_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is empty for a moment while it is being written; then the webhook would refuse everything."""
+    file = tmp_path / "secret"
+    file.write_text("hush")
+    monkeypatch.setenv("WITIOP_WHATSAPP_APP_SECRETS_FILE", str(file))
+    before = load()
+    file.write_text("")
+
+    with pytest.raises(SettingsError, match=r"^WITIOP_WHATSAPP_APP_SECRETS_FILE is empty$"):
+        with_files_read_again(before)
+
+
 @pytest.mark.parametrize(
-    ("content", "complaint"),
-    [(b"", "is empty"), (b"\n", "is empty"), (b"hush\xff", "is not UTF-8"), (None, "cannot be read (No such file")],
+    ("content", "complaint"), [(b"hush\xff", "is not UTF-8"), (None, "cannot be read (No such file")]
 )
-def test_a_file_without_a_secret_is_refused_by_its_name(
+def test_a_file_that_cannot_be_read_is_refused_by_its_name(
     content: bytes | None, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "secret"
