@@ -1,5 +1,6 @@
 """Entry point of the command line. Every error ends in a one-line message and an exit code, never in a traceback."""
 
+import io
 import json
 import signal
 import sys
@@ -24,28 +25,34 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from witiop.cli.main import witiop
-    from witiop.exit_codes import INTERRUPTED, NOT_REACHABLE, ending
+    from witiop.exit_codes import INTERRUPTED, NOT_REACHABLE, WRONG_USAGE, ending
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding with few characters shows ? for the others
+        sys.stdout.reconfigure(errors="replace")
+    reason = None
     try:
         result = witiop.main([*arguments], prog_name="witiop", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        code, reason = error.exit_code, "wrong_usage"
+    except (click.Abort, KeyboardInterrupt) as error:
         code = INTERRUPTED
+        if isinstance(error.__context__, EOFError):
+            click.echo("witiop: the standard input has no answer; --help names the option that gives it", err=True)
+            code, reason = WRONG_USAGE, "not_answered"
     except Exception as error:  # the last handler: beyond it a person would see a traceback
         end = ending(error)
         for line in end.line.splitlines():
             click.echo(f"witiop: {line}", err=True)
-        code = end.code
-        if "--json" in arguments:
-            outcome = "unknown" if code == NOT_REACHABLE else "rejected"
-            print(json.dumps({"outcome": outcome, "reason": end.reason}))  # noqa: T201
+        code, reason = end.code, end.reason
         from witiop.settings import is_debugging  # imports pydantic, which is slow
 
         if is_debugging():
             traceback.print_exc()
+    if reason is not None and "--json" in arguments:
+        outcome = "unknown" if code == NOT_REACHABLE else "rejected"
+        print(json.dumps({"outcome": outcome, "reason": reason}))  # noqa: T201
     return code
 
 

@@ -4,10 +4,14 @@ The exit codes are part of the interface (docs/design/interface.md): 0 done; 1 r
 3 a required system cannot be reached.
 """
 
+import errno
 import sys
 from dataclasses import dataclass
 
 REFUSED, WRONG_USAGE, NOT_REACHABLE, INTERRUPTED = 1, 2, 3, 130
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Errors of a file that do not name it."""
 
 
 class CommandFailed(Exception):
@@ -60,6 +64,11 @@ def ending(error: Exception) -> Ending:
     if (local := sys.modules.get("infra.local.errors")) and isinstance(error, local.LocalServerError):
         code = NOT_REACHABLE if isinstance(error, local.NotReachableError) else REFUSED
         return Ending(code, line, "not_reachable" if code == NOT_REACHABLE else "failed")
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _OF_THE_DISK):
+        file = "" if error.filename is None else f"{error.filename}: "
+        return Ending(REFUSED, f"{file}{error.strerror}", "file_failed")
+    if isinstance(error, UnicodeEncodeError | UnicodeDecodeError) and error.encoding.startswith("utf"):
+        return Ending(WRONG_USAGE, "an argument, a setting or the standard input is not UTF-8", "not_utf_8")
     return Ending(
         REFUSED, f"unexpected {type(error).__name__}: {line} (WITIOP_LOG_LEVEL=debug shows where)", "unexpected"
     )

@@ -1,6 +1,8 @@
 """`witiop directory`: applies and shows the directory file with numbers, skillsets and users (interface.md), and its
 versions."""
 
+import io
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from difflib import unified_diff
@@ -217,4 +219,6 @@ def show_(installation: "Installation", as_json: bool) -> None:
         document = directory_with_presence(current, presence)
         show_json({"version": version, **{f"{kind}s": tables for kind, tables in document.items()}})
     else:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # TOML is UTF-8, whatever the terminal shows
+            sys.stdout.reconfigure(encoding="utf-8")
         click.echo(directory_text(current, presence), nl=False)

@@ -34,7 +34,8 @@ def connected_publisher(settings: "Settings", topics: Sequence[str]) -> Iterator
         until = time.monotonic() + BROKER_SECONDS
         while missing := publisher.not_ready_reasons():
             if time.monotonic() > until:
-                raise NotReachable("; ".join(missing))
+                servers = ", ".join(settings.kafka_bootstrap_servers)
+                raise NotReachable(f"Kafka does not answer at {servers} ({'; '.join(missing)})")
             time.sleep(0.05)
         yield publisher
     finally:

@@ -1,5 +1,7 @@
 """Errors end commands with an exit code, a line for people and a reason for programs."""
 
+import errno
+
 import psycopg
 import pytest
 from kafka.errors import KafkaConnectionError
@@ -23,6 +25,14 @@ from witiop.exit_codes import CommandFailed, NotReachable, SettingsError, ending
         (BrokerUnreachable("gone"), 3, "kafka_not_reachable", "Kafka: gone"),
         (LocalServerError("port 8400 is taken"), 1, "failed", "port 8400 is taken"),
         (NotReachableError("no network"), 3, "not_reachable", "no network"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/x/y.zip"), 1, "file_failed", "/x/y.zip: No such file"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "file_failed", "No space left on device"),
+        (
+            UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"),
+            2,
+            "not_utf_8",
+            "an argument, a setting",
+        ),
         (ZeroDivisionError("by zero"), 1, "unexpected", "unexpected ZeroDivisionError: by zero"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

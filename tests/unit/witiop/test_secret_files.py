@@ -85,8 +85,8 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("content", ["", "\n"])
 def test_an_empty_file_counts_as_not_set(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A company without a bot has nothing to write into the file that docker-compose.secrets.yml mounts for it; a secret
-    that a process needs is asked for by the name of its file."""
+    """A company without a bot has nothing to write into the file that docker-compose.secrets.yml mounts for it. A
+    secret that a process needs is asked for by the name of its file."""
     file = tmp_path / "secret"
     file.write_text(content)
     monkeypatch.setenv("WITIOP_SOFTBOT_SECRETS_FILE", str(file))

@@ -48,10 +48,11 @@ def get_(installation: "Installation", id_: UUID, target: Path) -> None:
     try:
         with unfinished.open("wb") as out:
             out.writelines(_store(installation).read(key))
+        unfinished.replace(target)
     except StoreUnavailable as error:
-        unfinished.unlink(missing_ok=True)
         raise CommandFailed(str(error), "store_unavailable") from None
-    unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
     click.echo(f"{target}: {target.stat().st_size:,} bytes")
 
 

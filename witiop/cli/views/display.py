@@ -4,9 +4,7 @@ Text from customers may contain control characters that would drive a terminal o
 line. `harmless` replaces them by visible escapes.
 """
 
-import io
 import json
-import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -108,8 +106,6 @@ def terminal_width() -> int | None:
 
 def show(lines: Iterable[Text | str]) -> None:
     """Prints lines to standard output. A terminal wraps long lines; a pipe gets them without colour."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding with few characters shows ? for the others
-        sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lines:
         console.print(line)

@@ -1,5 +1,6 @@
 """The command line has every command of the interface, and ends each error with one line and an exit code."""
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support.command_line import call
 from tests.support.paths import ROOT
+from witiop.__main__ import main
 from witiop.cli.main import WITHOUT_STACK, witiop
 from witiop.dev.stack_file import FILE_NAME, Stack
 
@@ -157,6 +159,50 @@ def test_the_document_of_a_failed_command_says_why(tmp_path: Path) -> None:
     )
     assert ended.code == 3
     assert json.loads(ended.out) == {"outcome": "unknown", "reason": "postgres_not_reachable"}
+
+
+def test_the_document_of_wrong_usage_says_so() -> None:
+    """A program that reads stdout is never left without a document."""
+    ended = call("send", "list", "Choose", "--button", "Menu", "--row", "no title", "--json")
+    assert ended.code == 2
+    assert json.loads(ended.out) == {"outcome": "rejected", "reason": "wrong_usage"}
+    assert "write each choice as ID=TITLE" in ended.err
+
+
+def test_a_question_that_nobody_can_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal, e.g. with `docker compose run -T`, the program would end without a word."""
+    asking = click.Command("asking", callback=lambda: click.confirm("Erase?"))
+    monkeypatch.setitem(witiop.commands, "asking", asking)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+    ended = call("asking")
+
+    assert ended.code == 2
+    assert "witiop: the standard input has no answer" in ended.err
+
+
+def test_a_terminal_with_few_characters_gets_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of customers have characters that not every locale has; a command does not fail for that."""
+    monkeypatch.setitem(witiop.commands, "said", click.Command("said", callback=lambda: click.echo("● Jürgen")))
+    monkeypatch.setattr(sys, "argv", ["witiop", "said"])
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert (0, "? Jürgen\n") == (ended.value.code, written.getvalue().decode("latin-1"))
+
+
+def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("witiop.cli.publishing.BROKER_SECONDS", 0.1)
+    servers = f"127.0.0.1:{CLOSED_PORT}"
+    given = {"WITIOP_KAFKA_BOOTSTRAP_SERVERS": servers, "WITIOP_COMMAND_SECRETS": "s"}
+
+    ended = call("dismiss", "00000000-0000-5000-8000-000000000000", environment=given)
+
+    assert ended.code == 3
+    assert f"witiop: Kafka does not answer at {servers}" in ended.err
 
 
 def test_stack_json_is_not_readable_by_other_users(tmp_path: Path) -> None:
