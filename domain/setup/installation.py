@@ -32,7 +32,7 @@ def _administrators(record: SetupRecord, terms: SetupTerms) -> SetupStep:
         then = SetupText(gettext_noop("Sign in with a role that WITIOP_OPENID_ROLES makes an administrator."))
         return SetupStep("administrator", "installation", title, "waiting", seen, next=then)
     seen = SetupText(gettext_noop("Nobody can sign in as an administrator."))
-    then = SetupText(gettext_noop("Run witiop users create NAME --administrator, and sign in with what it prints."))
+    then = SetupText(gettext_noop("Run witiop users create NAME --administrator, choose a password, and sign in."))
     return SetupStep("administrator", "installation", title, "waiting", seen, next=then)
 
 
