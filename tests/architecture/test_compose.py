@@ -62,6 +62,12 @@ def test_every_variable_is_a_setting(service: str) -> None:
     assert _variables(OURS[service]).keys() - {variable(field) for field in Settings.model_fields} == set()
 
 
+@pytest.mark.parametrize("service", OURS)
+def test_settings_that_the_file_does_not_have_can_be_set_for_all(service: str) -> None:
+    """The runbook tells people to change some of them, e.g. how long an agent has until the first word."""
+    assert OURS[service]["env_file"] == [{"path": "settings.env", "required": False}]
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_every_process_gets_the_settings_that_it_needs(process: str) -> None:
     """A process exits at once if one of them is missing."""
