@@ -12,7 +12,8 @@ from domain.conversations.ownership.deadlines import AnswerPolicy
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
-from witiop.settings import SecretList, Settings
+from witiop.setting_groups.values import SecretList
+from witiop.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
