@@ -1,8 +1,10 @@
 """docker-compose.yml and Dockerfile match the code. These checks need no Docker engine; tests/containers has those that
 do."""
 
+import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,39 @@ def test_every_process_is_a_service() -> None:
 def test_every_variable_is_a_setting(service: str) -> None:
     """A misspelt variable would be ignored silently."""
     assert _variables(OURS[service]).keys() - {variable(field) for field in Settings.model_fields} == set()
+
+
+@cache
+def _wiring() -> dict[str, tuple[set[str], set[str]]]:
+    """The functions of `witiop/wiring`, each with the variables that it reads and the names that it calls."""
+    found = {}
+    for file in (ROOT / "witiop" / "wiring").glob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                text = ast.unparse(node)
+                read = set(re.findall(r"\bsettings\.(\w+)", text)) & set(Settings.model_fields)
+                called = set(re.findall(r"\b(?:partial\()?(\w+)[(,]", text))
+                found[node.name] = ({variable(field) for field in read}, called - {node.name})
+    return found
+
+
+def _read_by(function: str, seen: set[str]) -> set[str]:
+    if function in seen or function not in _wiring():
+        return set()
+    seen.add(function)
+    read, called = _wiring()[function]
+    return read.union(*(_read_by(each, seen) for each in called))
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_process_gets_what_the_others_get_of_the_same_setting(process: str) -> None:
+    """The console would tell another limit than the one that counts."""
+    some_have = {name for service in OURS.values() for name in _variables(service)}
+    read = _read_by(f"run_{process}", set())
+    assert read
+    # read on the way to something else
+    not_used = {"media": {"WITIOP_SENDING_IN_FLIGHT"}, "alarms": {"WITIOP_MAIL_REPLY_TO"}}
+    assert read & some_have - _variables(OURS[process]).keys() - not_used.get(process, set()) == set()
 
 
 @pytest.mark.parametrize("service", OURS)
