@@ -97,6 +97,12 @@ def test_every_process_gets_what_the_others_get_of_the_same_setting(process: str
     assert read & some_have - _variables(OURS[process]).keys() - not_used.get(process, set()) == set()
 
 
+def test_doctor_judges_the_set_up_by_the_settings_that_the_page_has() -> None:
+    """Otherwise the two would disagree, e.g. on whether people sign in at a provider."""
+    read = _read_by("setup_terms", set()) | _read_by("look_at_servers", set())
+    assert read & _variables(OURS["console"]).keys() - _variables(SERVICES[TOOL]).keys() == set()
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_settings_that_the_file_does_not_have_can_be_set_for_all(service: str) -> None:
     """The runbook tells people to change some of them, e.g. how long an agent has until the first word."""
