@@ -1,12 +1,11 @@
 """Settings of the servers."""
 
-from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from witiop.setting_groups.values import ConnectionString, ProcessPasswords, Servers
+from witiop.setting_groups.values import AuthorityFile, ConnectionString, ProcessPasswords, Servers
 
 
 class ServerSettings(BaseSettings):
@@ -25,11 +24,11 @@ class ServerSettings(BaseSettings):
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user name")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
-    kafka_ssl_ca_file: Path | None = Field(
+    kafka_ssl_ca_file: AuthorityFile | None = Field(
         None, description="CA certificates for verifying the brokers (default: the system's)"
     )
-    kafka_ssl_cert_file: Path | None = Field(None, description="client certificate, for brokers that require one")
-    kafka_ssl_key_file: Path | None = Field(None, description="private key of the client certificate")
+    kafka_ssl_cert_file: FilePath | None = Field(None, description="client certificate, for brokers that require one")
+    kafka_ssl_key_file: FilePath | None = Field(None, description="private key of the client certificate")
     kafka_ssl_key_password: SecretStr | None = Field(None, description="password of the private key")
     kafka_principal_passwords: ProcessPasswords = Field(
         SecretStr(""),

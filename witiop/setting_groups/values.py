@@ -1,6 +1,7 @@
 """Types of settings: what a value must look like, and how a list is written."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -56,6 +57,16 @@ def _each_domain(domains: tuple[str, ...]) -> tuple[str, ...]:
 Address = Annotated[str, AfterValidator(_address)]
 
 
+def _with_certificates(file: Path) -> Path:
+    from ssl import create_default_context  # imported only when a file is set
+
+    try:
+        create_default_context(cafile=file)
+    except OSError:  # also of a file with something else in it
+        raise ValueError("not a file with certificates in PEM") from None
+    return file
+
+
 def _each_phone(phones: tuple[str, ...]) -> tuple[str, ...]:
     from domain.phone_numbers import read_phone  # imported only when a phone is set
 
@@ -91,4 +102,5 @@ Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)
 Port = Annotated[int, Field(ge=1, le=65535)]
 ConnectionString = Annotated[SecretStr, AfterValidator(_connection_string)]
 ProcessPasswords = Annotated[SecretStr, AfterValidator(_process_passwords)]
+AuthorityFile = Annotated[Path, AfterValidator(_with_certificates)]
 Issuer = Annotated[str, AfterValidator(_issuer)]

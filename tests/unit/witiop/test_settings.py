@@ -1,5 +1,7 @@
 """Settings have one class, and errors that name the variable without any secret."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.paths import ROOT
@@ -133,6 +135,31 @@ def test_sasl_needs_mechanism_user_name_and_password(monkeypatch: pytest.MonkeyP
     assert _refusal() == [
         "WITIOP_KAFKA_SECURITY_PROTOCOL: SASL_SSL also needs WITIOP_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
     ]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("WITIOP_KAFKA_SSL_CA_FILE", "not a file with certificates in PEM"),
+        ("WITIOP_KAFKA_SSL_CERT_FILE", "path does not point to a file"),
+        ("WITIOP_KAFKA_SSL_KEY_FILE", "path does not point to a file"),
+    ],
+)
+def test_a_file_for_tls_that_is_not_there_is_named(
+    name: str, complaint: str, content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it looks as if the brokers did not answer."""
+    file = tmp_path / "file.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv(name, str(file))
+
+    if content is not None and name != "WITIOP_KAFKA_SSL_CA_FILE":
+        load()
+        return
+    with pytest.raises(SettingsError, match=f"^{name}: {complaint}; expected: "):
+        load()
 
 
 def test_given_values_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ def test_an_installation_without_tls_relies_on_no_certificate() -> None:
 
 
 def test_brokers_the_database_and_both_public_addresses_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "client.pem").touch()
     settings = load(
         kafka_bootstrap_servers="kafka-1:9093,[::1]:9093",
         kafka_security_protocol="SSL",
