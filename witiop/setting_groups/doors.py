@@ -45,8 +45,9 @@ class DoorSettings(BaseSettings):
     )
     webhook_url: str = Field(
         "http://127.0.0.1:8080",
-        pattern=r"^https?://",
-        description="public URL of the webhooks, which the page Set-up shows; `witiop simulate` posts to it",
+        pattern=r"^https?://[^/\s]+/?$",
+        description="public URL of the webhooks without a path, which the page Set-up shows; `witiop simulate` posts to "
+        "it",
     )
     organisation: str = Field(
         "",

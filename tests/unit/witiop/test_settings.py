@@ -74,6 +74,7 @@ def test_an_empty_value_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> No
         ("WITIOP_KAFKA_SECURITY_PROTOCOL", "TLS", "input should be 'PLAINTEXT', 'SSL'"),
         ("WITIOP_LOG_LEVEL", "loud", "input should be 'debug'"),
         ("WITIOP_WEBHOOK_URL", "localhost", "string should match pattern"),
+        ("WITIOP_WEBHOOK_URL", "https://example.com/webhooks/whatsapp", "string should match pattern"),
         ("CRASH_AT", "now!", "string should match pattern"),
     ],
 )
