@@ -52,7 +52,10 @@ def _run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
     if reason is not None and "--json" in arguments:
         outcome = "unknown" if code == NOT_REACHABLE else "rejected"
-        print(json.dumps({"outcome": outcome, "reason": reason}))  # noqa: T201
+        try:
+            click.echo(json.dumps({"outcome": outcome, "reason": reason}))
+        except OSError:  # a pipe that nobody reads any more, a full disk: there is nobody to tell
+            sys.stdout = io.StringIO()
     return code
 
 

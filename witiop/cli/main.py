@@ -177,13 +177,13 @@ def migrate(installation: Installation) -> None:
     from witiop.wiring import from_settings
 
     settings = installation.settings("postgres_dsn")
-    dsn = settings.postgres_dsn.get_secret_value()
+    dsn, passwords = settings.postgres_dsn.get_secret_value(), from_settings.role_passwords(settings)
     try:
         applied = migrate(dsn)
     except SchemaIsNewer as error:
         raise CommandFailed(str(error), "schema_is_newer") from error
     with connect(dsn, "migrate", autocommit=True) as connection:
-        changes = roles.provide(connection, from_settings.role_passwords(settings))
+        changes = roles.provide(connection, passwords)
     for line in (*(f"applied {version}" for version in applied), *(f"created role {role}" for role in changes.created)):
         click.echo(line)
     if changes.missing:
@@ -206,10 +206,10 @@ def topics(installation: Installation) -> None:
     settings = installation.settings("kafka_bootstrap_servers")
     config, names = from_settings.kafka_config(settings), from_settings.topics(settings)
     expected = TopicSettings(settings.kafka_partitions, settings.kafka_replication_factor)
+    passwords = from_settings.principal_passwords(settings)
     changes, findings = create_or_repair(config, names, expected)
     for change in changes:
         click.echo(f"{change.topic}: {change.what}")
-    passwords = from_settings.principal_passwords(settings)
     try:
         access = provide(config, names, passwords)
     except AccessRefused as error:

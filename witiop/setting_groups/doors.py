@@ -46,8 +46,8 @@ class DoorSettings(BaseSettings):
     webhook_url: str = Field(
         "http://127.0.0.1:8080",
         pattern=r"^https?://[^/\s]+/?$",
-        description="public URL of the webhooks without a path, which the page Set-up shows; `witiop simulate` posts to "
-        "it",
+        description="public URL of the webhooks, without a path; the page Set-up shows it, and `witiop simulate` posts "
+        "there",
     )
     organisation: str = Field(
         "",

@@ -29,9 +29,26 @@ def _each_host_and_port(servers: tuple[str, ...]) -> tuple[str, ...]:
 
 def _connection_string(dsn: SecretStr) -> SecretStr:
     value = dsn.get_secret_value()
-    if value and not value.startswith(("postgresql://", "postgres://")) and "=" not in value:
-        raise ValueError("not a connection string")
+    if value and not _can_be_read(value):
+        raise ValueError(
+            "not a connection string; in a URL write %, /, @, : and blanks of a password as %25, %2F, %40, %3A and %20"
+        )
     return dsn
+
+
+def _can_be_read(dsn: str) -> bool:
+    """Returns whether PostgreSQL can read a connection string. Its own errors, also about a host that is a part of a
+    password, would quote the string."""
+    from psycopg import ProgrammingError  # imported only where there is a database
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(dsn)
+    except ProgrammingError:
+        return False
+    is_url = dsn.startswith(("postgresql://", "postgres://"))
+    ports = str(parts.get("port", "")).split(",")
+    return all(not port or port.isdigit() for port in ports) and not (is_url and "@" in str(parts.get("host", "")))
 
 
 def _process_passwords(passwords: SecretStr) -> SecretStr:

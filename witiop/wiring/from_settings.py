@@ -12,11 +12,12 @@ from domain.conversations.ownership.deadlines import AnswerPolicy
 from domain.routing.transfers import RoutingPolicy
 from domain.topics import Topics
 from infra.kafka.config import KafkaConfig
+from witiop.exit_codes import SettingsError
 from witiop.setting_groups.values import SecretList
-from witiop.settings import Settings
+from witiop.settings import Settings, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from console.dependencies import MailComposition
     from consumers.workers.campaigns.worker import CampaignTerms
@@ -267,18 +268,27 @@ def session_terms(settings: Settings) -> "SessionTerms":
 
 
 def role_passwords(settings: Settings) -> dict[str, str]:
-    """Returns process -> password of its database role."""
-    return _by_process(settings.role_passwords)
+    """Returns process -> password of its database role. Raises SettingsError if a process has none."""
+    from infra.postgres.roles import ROLE_PROCESSES
+
+    return _by_process(settings, "role_passwords", ROLE_PROCESSES)
 
 
 def principal_passwords(settings: Settings) -> dict[str, str]:
-    """Returns process -> password of its user at the brokers."""
-    return _by_process(settings.kafka_principal_passwords)
+    """Returns process -> password of its user at the brokers. Raises SettingsError if a process has none."""
+    from infra.kafka.access.privileges import KAFKA_PROCESSES
+
+    return _by_process(settings, "kafka_principal_passwords", KAFKA_PROCESSES)
 
 
-def _by_process(passwords: SecretStr) -> dict[str, str]:
-    pairs = (each.strip().partition(":") for each in passwords.get_secret_value().split(","))
-    return {process: password for process, _, password in pairs if process}
+def _by_process(settings: Settings, field: str, known: "Sequence[str]") -> dict[str, str]:
+    given: SecretStr = getattr(settings, field)
+    pairs = (each.strip().partition(":") for each in given.get_secret_value().split(","))
+    found = {process: password for process, _, password in pairs if process}
+    if found.keys() - known:
+        # without its name, which may be a password that stands on the wrong side
+        raise SettingsError(f"{variable(field)}: one of these is no process with a password: use {', '.join(known)}")
+    return found
 
 
 def secret_bytes(secrets: SecretList) -> tuple[bytes, ...]:

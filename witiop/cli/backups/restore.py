@@ -62,7 +62,7 @@ def from_(installation: "Installation", file: Path, as_json: bool) -> None:
     from witiop.wiring import from_settings
 
     settings = installation.settings("postgres_dsn")
-    dsn = settings.postgres_dsn.get_secret_value()
+    dsn, passwords = settings.postgres_dsn.get_secret_value(), from_settings.role_passwords(settings)
     with opened(file) as reader:
         reader.check()
         try:
@@ -73,7 +73,7 @@ def from_(installation: "Installation", file: Path, as_json: bool) -> None:
             raise CommandFailed(str(error), "schema_is_newer") from error
     applied = migrate(dsn)
     with connect(dsn, "restore", autocommit=True) as connection:
-        changes = roles.provide(connection, from_settings.role_passwords(settings))
+        changes = roles.provide(connection, passwords)
         held = held_count(connection) or 0
     if as_json:
         show_json({**document(manifest), "migrated": applied, "missing_roles": [*changes.missing], "held": held})

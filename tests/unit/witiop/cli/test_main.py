@@ -1,5 +1,6 @@
 """The command line has every command of the interface, and ends each error with one line and an exit code."""
 
+import errno
 import io
 import json
 import os
@@ -203,6 +204,40 @@ def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
 
     assert ended.code == 3
     assert f"witiop: Kafka does not answer at {servers}" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [("migrate", "WITIOP_ROLE_PASSWORDS"), ("topics", "WITIOP_KAFKA_PRINCIPAL_PASSWORDS")]
+)
+def test_a_password_for_a_process_that_does_not_exist_is_refused(command: str, name: str) -> None:
+    """Somebody who replaces a leaked password would believe that it is done. The text may itself be a password."""
+    given = {
+        "WITIOP_POSTGRES_DSN": f"host=127.0.0.1 port={CLOSED_PORT}",
+        "WITIOP_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{CLOSED_PORT}",
+        name: "relay:hush,hushhush:relay",
+    }
+
+    ended = call(command, environment=given)
+
+    assert ended.code == 2
+    assert f"witiop: {name}: one of these is no process with a password: use " in ended.err
+    assert "hush" not in ended.err
+
+
+def test_a_document_that_nobody_reads_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`witiop ... --json | head` closes the pipe early."""
+
+    class Closed(io.TextIOBase):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(sys, "argv", ["witiop", "unmanaged", "list", "--json"])
+    monkeypatch.setattr(sys, "stdout", Closed())
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
 
 
 def test_stack_json_is_not_readable_by_other_users(tmp_path: Path) -> None:
