@@ -99,7 +99,7 @@ def test_an_invalid_value_is_named_with_its_description(
         ("WITIOP_POSTGRES_DSN", f"postgresql://me:{'hush/hush'}@db/witiop"),
         ("WITIOP_POSTGRES_DSN", f"postgresql://me:{'hush@hush'}@db/witiop"),
         ("WITIOP_POSTGRES_DSN", "host=db user=me password=hush hush"),
-        ("WITIOP_POSTGRES_DSN", "postgresql://witiop:hush%zz@db/witiop"),
+        ("WITIOP_POSTGRES_DSN", "postgresql://db/witiop?password=hush%zz"),
         ("WITIOP_POSTGRES_DSN", "host=db pasword=hush"),
     ],
 )
