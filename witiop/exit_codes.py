@@ -55,8 +55,15 @@ def ending(error: Exception) -> Ending:
     if psycopg := sys.modules.get("psycopg"):
         if isinstance(error, psycopg.OperationalError):
             return Ending(NOT_REACHABLE, f"PostgreSQL: {line}", "postgres_not_reachable")
-        if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+        errors = psycopg.errors
+        if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
             return Ending(REFUSED, f"the schema is not up to date ({line}): run witiop migrate", "not_migrated")
+        if isinstance(error, errors.InsufficientPrivilege):
+            owner = "use the owner of the database (docs/runbook.md, Database roles)"
+            return Ending(REFUSED, f"PostgreSQL: {line}: {owner}", "not_allowed")
+        if isinstance(error, errors.ReadOnlySqlTransaction):
+            primary = "point WITIOP_POSTGRES_DSN at the primary"
+            return Ending(REFUSED, f"PostgreSQL: {line}: {primary}", "database_read_only")
     if (kafka_errors := sys.modules.get("kafka.errors")) and isinstance(error, kafka_errors.KafkaError):
         return Ending(NOT_REACHABLE, f"Kafka: {line}", "kafka_not_reachable")
     if (reader := sys.modules.get("infra.kafka.consumer")) and isinstance(error, reader.BrokerUnreachable):
