@@ -52,18 +52,8 @@ def ending(error: Exception) -> Ending:
         return Ending(WRONG_USAGE, str(error), "wrong_settings")
     if isinstance(error, NotReachable):
         return Ending(NOT_REACHABLE, line, "not_reachable")
-    if psycopg := sys.modules.get("psycopg"):
-        if isinstance(error, psycopg.OperationalError):
-            return Ending(NOT_REACHABLE, f"PostgreSQL: {line}", "postgres_not_reachable")
-        errors = psycopg.errors
-        if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
-            return Ending(REFUSED, f"the schema is not up to date ({line}): run witiop migrate", "not_migrated")
-        if isinstance(error, errors.InsufficientPrivilege):
-            owner = "use the owner of the database (docs/runbook.md, Database roles)"
-            return Ending(REFUSED, f"PostgreSQL: {line}: {owner}", "not_allowed")
-        if isinstance(error, errors.ReadOnlySqlTransaction):
-            primary = "point WITIOP_POSTGRES_DSN at the primary"
-            return Ending(REFUSED, f"PostgreSQL: {line}: {primary}", "database_read_only")
+    if (of_postgres := _of_postgres(error, line)) is not None:
+        return of_postgres
     if (kafka_errors := sys.modules.get("kafka.errors")) and isinstance(error, kafka_errors.KafkaError):
         return Ending(NOT_REACHABLE, f"Kafka: {line}", "kafka_not_reachable")
     if (reader := sys.modules.get("infra.kafka.consumer")) and isinstance(error, reader.BrokerUnreachable):
@@ -79,3 +69,21 @@ def ending(error: Exception) -> Ending:
     return Ending(
         REFUSED, f"unexpected {type(error).__name__}: {line} (WITIOP_LOG_LEVEL=debug shows where)", "unexpected"
     )
+
+
+def _of_postgres(error: Exception, line: str) -> Ending | None:
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None:
+        return None
+    errors = psycopg.errors
+    if isinstance(error, psycopg.OperationalError):
+        return Ending(NOT_REACHABLE, f"PostgreSQL: {line}", "postgres_not_reachable")
+    if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
+        return Ending(REFUSED, f"the schema is not up to date ({line}): run witiop migrate", "not_migrated")
+    if isinstance(error, errors.InsufficientPrivilege):
+        owner = "use the owner of the database (docs/runbook.md, Database roles)"
+        return Ending(REFUSED, f"PostgreSQL: {line}: {owner}", "not_allowed")
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        primary = "point WITIOP_POSTGRES_DSN at the primary"
+        return Ending(REFUSED, f"PostgreSQL: {line}: {primary}", "database_read_only")
+    return None
