@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import click
 
+from witiop.cli.number_types import FiniteRange
 from witiop.exit_codes import NOT_REACHABLE, REFUSED, CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
@@ -74,7 +75,7 @@ def command_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--wait",
-            type=click.FloatRange(0, 3600),
+            type=FiniteRange(0, 3600),
             default=15,
             show_default=True,
             metavar="SECONDS",

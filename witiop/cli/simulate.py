@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from witiop.cli.number_types import FiniteRange
 from witiop.exit_codes import CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # drivers and clients are slow to import: `--help` does without
@@ -106,8 +107,8 @@ def recipients(installation: "Installation", out: Path, name: str, language: str
 
 
 @simulate.command()
-@click.option("--rate", type=click.FloatRange(0.1, 50_000), required=True, metavar="R", help="Updates per second.")
-@click.option("--seconds", type=click.FloatRange(0.1, 86_400), required=True, metavar="S", help="Duration.")
+@click.option("--rate", type=FiniteRange(0.1, 50_000), required=True, metavar="R", help="Updates per second.")
+@click.option("--seconds", type=FiniteRange(0.1, 86_400), required=True, metavar="S", help="Duration.")
 @click.option(
     "--customers", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Number of customers."
 )
@@ -123,10 +124,10 @@ def recipients(installation: "Installation", out: Path, name: str, language: str
     help="Statuses of a business message for each customer message.",
 )
 @click.option(
-    "--repeats", type=click.FloatRange(0, 0.9), default=0.0, metavar="SHARE", help="Share of updates that are repeats."
+    "--repeats", type=FiniteRange(0, 0.9), default=0.0, metavar="SHARE", help="Share of updates that are repeats."
 )
 @click.option(
-    "--unreadable", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE", help="Share of messages without a type."
+    "--unreadable", type=FiniteRange(0, 1), default=0.0, metavar="SHARE", help="Share of messages without a type."
 )
 @click.option(
     "--number", default=_LOAD_NUMBER, show_default=True, metavar="ID", help="Phone number id of the recipient."
@@ -134,7 +135,7 @@ def recipients(installation: "Installation", out: Path, name: str, language: str
 @click.option(
     "--retry",
     "retry_seconds",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=0.0,
     metavar="SECONDS",
     help="Afterwards, retry requests that were not answered 200, for this long.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from witiop.cli.alarms.channels import add, change, issuer_option, list_channels, note_change, remove, test
+from witiop.cli.number_types import FiniteRange
 from witiop.exit_codes import CommandFailed
 
 if TYPE_CHECKING:  # the database driver is slow to import: `--help` does without
@@ -77,9 +78,7 @@ def _document(alarm: "ListedAlarm") -> dict[str, Any]:
 @alarms.command()
 @click.argument("kind")
 @click.option("--key", default="", help="Which of its kind, as `witiop alarms list` shows it.")
-@click.option(
-    "--hours", type=click.FloatRange(0, 24 * 31), default=4, show_default=True, help="For how long; 0: end it."
-)
+@click.option("--hours", type=FiniteRange(0, 24 * 31), default=4, show_default=True, help="For how long; 0: end it.")
 @issuer_option
 @click.pass_obj
 def silence(installation: "Installation", kind: str, key: str, hours: float, issuer: str) -> None:

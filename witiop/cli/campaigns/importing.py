@@ -22,6 +22,7 @@ from witiop.cli.campaigns.mapping import read_values as values_of
 from witiop.cli.campaigns.reading import read
 from witiop.cli.campaigns.steering import TargetType, ZoneType, answers_body
 from witiop.cli.commands import command_body, command_options, new, outcome_line, results_of
+from witiop.cli.number_types import FiniteRange
 from witiop.exit_codes import REFUSED, CommandFailed, NotReachable
 
 if TYPE_CHECKING:  # the driver is slow to import: `--help` does without
@@ -74,7 +75,7 @@ _NOT_READY = ("importing", "planning")
 @click.option("--answers-to", type=TargetType(), metavar="TARGET", help="Who gets the answers: user:ID, skillset:ID.")
 @click.option(
     "--ready-within",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=600,
     show_default=True,
     metavar="SECONDS",

@@ -240,6 +240,17 @@ def test_a_document_that_nobody_reads_ends_without_a_traceback(monkeypatch: pyte
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("alarms", "silence", "lag", "--hours", "nan"), ("simulate", "load", "--rate", "1", "--seconds", "nan")],
+)
+def test_what_is_no_number_is_refused(arguments: tuple[str, ...]) -> None:
+    """`nan` is neither below nor above a bound."""
+    ended = call(*arguments)
+    assert ended.code == 2
+    assert "'nan' is not a finite number" in ended.err
+
+
 def test_stack_json_is_not_readable_by_other_users(tmp_path: Path) -> None:
     """It contains every secret."""
     _stack().write(tmp_path)
