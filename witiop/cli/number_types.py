@@ -1,7 +1,6 @@
 """Types of options that are numbers."""
 
 import math
-from typing import Any
 
 import click
 
@@ -9,9 +8,9 @@ import click
 class FiniteRange(click.FloatRange):
     """A number within bounds. `nan` is none: it is neither below nor above them."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """See `click.ParamType`."""
-        number = super().convert(value, param, ctx)
+        number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
