@@ -10,6 +10,7 @@ trap 'exit 0' INT TERM # while it waits
 
 is_there() {
     pg_isready --host="$PEER" --timeout=3 --quiet
+    [ $? -le 1 ] # 1: it is starting
 }
 
 is_primary() {

@@ -82,7 +82,7 @@ def test_the_database_is_made_before_commits_wait_for_the_standby() -> None:
 
 _PROGRAMS = {
     "psql": 'printf %s "$PEER_IS_PRIMARY"',
-    "pg_isready": '[ -n "$PEER_IS_PRIMARY" ]',
+    "pg_isready": 'exit "$PEER_ANSWERS"',
     "pg_basebackup": 'for each; do case "$each" in --pgdata=*) echo copied > "${each#*=}/PG_VERSION" ;; esac; done',
     "docker-entrypoint.sh": '[ -s "$PGDATA/PG_VERSION" ] || { mkdir -p "$PGDATA"; echo made > "$PGDATA/PG_VERSION"; }',
 }
@@ -90,19 +90,20 @@ _PROGRAMS = {
 
 
 @pytest.mark.parametrize(
-    ("first", "has", "peer_is_primary", "then"),
+    ("first", "has", "peer_answers", "peer_is_primary", "then"),
     [
-        pytest.param("yes", [], "", "made", id="the first start of the first server"),
-        pytest.param("no", [], "t", "copied", id="the first start of the second"),
-        pytest.param("yes", [], "t", "copied", id="the first one lost its disk, and the other was promoted"),
-        pytest.param("yes", ["PG_VERSION"], "t", "copied", id="a former primary"),
-        pytest.param("yes", ["PG_VERSION"], "f", "own", id="the primary again"),
-        pytest.param("yes", ["PG_VERSION"], "", "own", id="the primary alone"),
-        pytest.param("no", ["PG_VERSION", "standby.signal"], "t", "own", id="the standby again"),
+        pytest.param("yes", [], "2", "", "made", id="the first start of the first server"),
+        pytest.param("no", [], "0", "t", "copied", id="the first start of the second"),
+        pytest.param("yes", [], "0", "t", "copied", id="the first one lost its disk, and the other was promoted"),
+        pytest.param("yes", [], "1", "t", "copied", id="it lost its disk, and the other is still starting"),
+        pytest.param("yes", ["PG_VERSION"], "0", "t", "copied", id="a former primary"),
+        pytest.param("yes", ["PG_VERSION"], "0", "f", "own", id="the primary again"),
+        pytest.param("yes", ["PG_VERSION"], "2", "", "own", id="the primary alone"),
+        pytest.param("no", ["PG_VERSION", "standby.signal"], "0", "t", "own", id="the standby again"),
     ],
 )
 def test_a_server_makes_a_database_only_if_the_other_one_has_none(
-    tmp_path: Path, first: str, has: list[str], peer_is_primary: str, then: str
+    tmp_path: Path, first: str, has: list[str], peer_answers: str, peer_is_primary: str, then: str
 ) -> None:
     """Two databases would both take what is written."""
     programs, data = tmp_path / "programs", tmp_path / "18" / "docker"
@@ -121,6 +122,7 @@ def test_a_server_makes_a_database_only_if_the_other_one_has_none(
         "POSTGRES_PASSWORD": "secret",
         "PEER": "the-other-one",
         "FIRST": first,
+        "PEER_ANSWERS": peer_answers,
         "PEER_IS_PRIMARY": peer_is_primary,
     }
     script = ROOT / "examples" / "cluster" / "postgres.sh"
