@@ -51,10 +51,13 @@ class Container(NamedTuple):
 
 
 class Deployment:
-    """One installation. Its `.env` is in a directory of its own; everything else is the repository's."""
+    """One installation. Its `.env` is in a directory of its own; everything else is the repository's. `more`: further
+    files of Compose, after docker-compose.yml."""
 
-    def __init__(self, docker: Docker, directory: Path) -> None:
+    def __init__(self, docker: Docker, directory: Path, project: str = PROJECT, more: Sequence[str] = ()) -> None:
         self.docker = docker
+        self.primary = "postgres"
+        self._name, self._more = project, more
         self.values: dict[str, str] = {}
         self._file = directory / ".env"
         self.webhook_port, self.console_port, self.http_port, self.https_port = (free_port() for _ in range(4))
@@ -99,8 +102,8 @@ class Deployment:
 
     @property
     def _project(self) -> Sequence[str]:
-        file = ROOT / "docker-compose.yml"
-        return ("compose", "--project-name", PROJECT, "--env-file", str(self._file), "--file", str(file))
+        files = [option for file in ("docker-compose.yml", *self._more) for option in ("--file", str(ROOT / file))]
+        return ("compose", "--project-name", self._name, "--env-file", str(self._file), *files)
 
     def up(self, *options: str) -> None:
         """Starts what does not run, and returns when everything is ready."""
@@ -142,7 +145,7 @@ class Deployment:
 
     def address_of(self, container: str) -> str:
         """Returns the address of a container in the network that only this machine and containers reach."""
-        found = f'{{{{(index .NetworkSettings.Networks "{PROJECT}_inside").IPAddress}}}}'
+        found = f'{{{{(index .NetworkSettings.Networks "{self._name}_inside").IPAddress}}}}'
         return self.docker("inspect", "--format", found, container).strip()
 
     def answers_ready(self, container: str) -> bool:
@@ -164,7 +167,7 @@ class Deployment:
 
     def database(self) -> psycopg.Connection[Any]:
         """Connects to the database as its owner."""
-        (server,) = self.containers_of("postgres")
+        (server,) = self.containers_of(self.primary)
         return psycopg.connect(
             host=self.address_of(server.id),
             user="witiop",
