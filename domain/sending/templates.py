@@ -103,9 +103,9 @@ class Template(NamedTuple):
     @property
     def variables(self) -> list[str]:
         """The names (or numbers) of the body's variables, each once, in the order of their first use; numbers in
-        their order."""
+        their order, before names that a template with numbers should not have."""
         found = list(dict.fromkeys(_VARIABLE.findall(self.body)))
-        return found if self.is_named else sorted(found, key=lambda name: (not name.isdigit(), int(name or 0)))
+        return found if self.is_named else sorted(found, key=_as_numbers)
 
     @property
     def is_named(self) -> bool:
@@ -242,6 +242,11 @@ def pieces(text: str) -> list[TextPiece]:
         found.append(TextPiece(variable[0], variable[1]))
         end = variable.end()
     return [*found, TextPiece(text[end:], None)] if end < len(text) else found
+
+
+def _as_numbers(variable: str) -> tuple[bool, int, str]:
+    """Returns the key by which variables are in the order of their numbers, other ones last and as they came."""
+    return (False, len(variable), variable) if variable.isdigit() else (True, 0, "")
 
 
 def preview(template: Template) -> str:

@@ -15,6 +15,7 @@ _TEMPLATE_FIELDS = "name,status,category,language,components,parameter_format,qu
 _NUMBER_FIELDS = (
     "id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit"
 )
+_SAMPLE_FILE = "header_handle"
 _THROUGHPUT = {"STANDARD": 80, "HIGH": 1000, "NOT_APPLICABLE": 20}
 
 
@@ -81,13 +82,21 @@ def _template(account_id: str, row: Mapping[str, Any]) -> Template | None:
     components = row.get("components")
     if not name or not language or not status or not isinstance(components, list):
         return None
-    parts = [part for part in components if isinstance(part, dict)]
+    parts = [_lasting(part) for part in components if isinstance(part, dict)]
     parameter_format = _text(row, "parameter_format") or "POSITIONAL"
     score = row.get("quality_score")
     quality = (_text(score, "score") if isinstance(score, dict) else "") or "UNKNOWN"
     category, ttl = _text(row, "category"), row.get("message_send_ttl_seconds")
     ttl_seconds = ttl if isinstance(ttl, int) and 0 < ttl <= _LONGEST_TTL else None  # -1: as usual
     return Template(account_id, name, language, status, category, parameter_format, parts, quality, ttl_seconds)
+
+
+def _lasting(part: Any) -> Any:  # noqa: ANN401 - JSON
+    """Returns a part of a template without the address of its sample file: Meta signs that again for each answer, so
+    the template would seem to be edited all the time."""
+    if isinstance(part, dict):
+        return {key: _lasting(value) for key, value in part.items() if key != _SAMPLE_FILE}
+    return [_lasting(each) for each in part] if isinstance(part, list) else part
 
 
 def _number(row: Mapping[str, Any]) -> GraphNumber | None:

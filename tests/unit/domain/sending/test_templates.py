@@ -103,3 +103,12 @@ def test_components_of_an_unexpected_form_are_no_error() -> None:
     """Meta adds kinds without notice."""
     odd = a_template({"type": "CAROUSEL"}, {"type": None}, {"type": "BUTTONS", "buttons": "x"}, {"type": "BODY"})
     assert "" == filled(odd).text
+
+
+def test_variables_with_numbers_are_in_their_order_and_a_name_among_them_stops_no_page() -> None:
+    """Lists of templates show all of them, also one that Meta describes as it should not."""
+    ten = "".join(f"{{{{{n}}}}}" for n in (10, 2, 1))
+    assert ["1", "2", "10"] == a_template({"type": "BODY", "text": ten}).variables
+    odd = {"type": "BODY", "text": "{{name}} {{2}} {{1}} {{day}}"}
+    assert ["1", "2", "name", "day"] == a_template(odd).variables
+    assert ["name", "2", "1", "day"] == a_template(odd, parameter_format="NAMED").variables
