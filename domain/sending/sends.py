@@ -239,8 +239,8 @@ def _progress(send: Send, report: StatusReport) -> tuple[SendState, int | None, 
         return "failed", report.code, send.reason if send.state == "failed" else None
     if send.state in TAKEN and TAKEN.index(send.state) >= TAKEN.index(report.status):
         return unchanged
-    if send.state == "dropped" and report.status == "sent":
-        return unchanged  # says nothing about its delivery
+    if report.status == "sent" and (send.state == "dropped" or (send.state, send.wamid) == ("failed", report.wamid)):
+        return unchanged  # says nothing about its delivery, and came late: it comes before whatever became of the message
     return report.status, None, None
 
 

@@ -97,6 +97,18 @@ def test_a_success_after_a_failure_stands() -> None:
     assert ("delivered", None) == (delivered.state, delivered.error)
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(["sent", "failed"])))
+def test_a_message_that_failed_has_failed_whatever_order_its_statuses_come_in(order: tuple[SendStatus, ...]) -> None:
+    """That it was sent is no news of its delivery. Of another post of it, it is: then nobody knows of a failure."""
+    send = a_send("accepted", wamid="w")
+    for status in order:
+        send = after_status(send, StatusReport("w", status, code=131026 if status == "failed" else None))
+    assert ("failed", 131026) == (send.state, send.error)
+    other = after_status(send, StatusReport("w2", "sent", 1))
+    assert ("sent", "w2") == (other.state, other.wamid)
+    assert "sent" == after_status(a_send("failed"), StatusReport("w", "sent", 1)).state
+
+
 def test_a_refusal_for_writing_too_fast_is_counted_until_one_is_accepted() -> None:
     once = after_post(a_send(), WAIT, 1)
     twice = after_post(replace(once, state="sending", attempt=2), WAIT, 2)
