@@ -21,9 +21,18 @@ MAX_FIELDS = 1200
 MAX_FIELD_NAME = 100
 MAX_FIELD = 4096
 """Characters of a field."""
-LONG_FIELDS = {"able": 64 * 1024, "body": 64 * 1024, "text": 16 * 1024, "to": 16 * 1024}
-"""Fields that may be longer: the conversations of a bulk action, the text and the recipients of a mail, and an answer,
-whose line ends count twice in a form."""
+LONG_FIELDS = {
+    "able": 64 * 1024,
+    "body": 64 * 1024,
+    "customers": 128 * 1024,
+    "mail_text": 256 * 1024,
+    "mail_to": 32 * 1024,
+    "picked": 64 * 1024,
+    "text": 16 * 1024,
+    "to": 16 * 1024,
+}
+"""Fields that may be longer: the conversations of a bulk action, the text and the recipients of a mail, also in a rule,
+customers who opted out, and an answer. Line ends count twice in a form."""
 FORM = "application/x-www-form-urlencoded"
 
 

@@ -240,7 +240,7 @@ def _progress(send: Send, report: StatusReport) -> tuple[SendState, int | None, 
     if send.state in TAKEN and TAKEN.index(send.state) >= TAKEN.index(report.status):
         return unchanged
     if report.status == "sent" and (send.state == "dropped" or (send.state, send.wamid) == ("failed", report.wamid)):
-        return unchanged  # says nothing about its delivery, and came late: it comes before whatever became of the message
+        return unchanged  # it is late, and says nothing about the delivery
     return report.status, None, None
 
 
