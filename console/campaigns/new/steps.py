@@ -53,14 +53,14 @@ def steps_of_campaign(
     """The steps once the campaign exists. `here`: the one that is shown; `change`: the address of the draft from which
     it was created. Before the start the first two can be done again: another campaign then takes its place."""
     first = templates[0].template
-    number, planned = words().number, funnel.cell("planned").n
-    rows = words().ngettext("%(num)s row", "%(num)s rows", funnel.rows) % {"num": number(funnel.rows)}
-    people = words().ngettext("%(num)s person", "%(num)s people", planned) % {"num": number(planned)} if planned else ""
+    speech, planned = words(), funnel.cell("planned").n
+    rows = speech.ngettext("%(num)s row", "%(num)s rows", funnel.rows) % {"num": speech.number(funnel.rows)}
+    people = speech.ngettext("%(num)s person", "%(num)s people", planned) % {"num": speech.number(planned)}
     when = words().day_and_clock(campaign.start_at) if campaign.start_at else ""
     start = url_for("start.ask_start", id_=campaign.id)
     may_change, may_start = campaign.state in UNSTARTED, campaign.state in STARTABLE
     return steps(
-        (f"{first.name} · {first.language}", rows, people, when),
+        (f"{first.name} · {first.language}", rows, people if planned else "", when),
         (
             url_for("new_campaign.show", number=campaign.phone_number_id) if may_change else "",
             change if may_change else "",

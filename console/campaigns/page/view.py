@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from console.campaigns import texts
+from console.campaigns.found import found_words
 from console.campaigns.page.bars import (
     Bar,
     LeftOut,
@@ -93,6 +94,12 @@ class CampaignView:
     cost: str
     unpriced: int
     waits_until: datetime | None
+
+    @property
+    def detail(self) -> str:
+        """What was found, or what a person wrote, when it came into its state."""
+        detail = self.campaign.detail or ""
+        return found_words(detail) if self.campaign.changed_by == BY_ITSELF else detail
 
     @property
     def may_wave(self) -> bool:
@@ -219,4 +226,4 @@ def _note(entry: CampaignLogEntry, directory: Directory) -> str:
         return text % {"num": words().number(count)}
     if entry.detail and entry.actor != BY_ITSELF:
         return f"“{entry.detail}”"
-    return entry.detail or ""
+    return found_words(entry.detail or "")
