@@ -195,6 +195,8 @@ def failed(code: str) -> FailureText:
     """Why messages failed with Meta's code or a word of ours, in a few words."""
     if code == NOT_DELIVERED:
         return FailureText(translated(gettext_noop("Not delivered in time")), translated(_NOW))
+    if not code:
+        return FailureText(translated(gettext_noop("Meta gave no reason")), translated(_NOW))
     number = int(code) if code.isdecimal() else None
     name, when = _FAILED.get(status_error(number).help, (gettext_noop("Meta refused it"), _NOW))
     return FailureText(translated(name), translated(when))

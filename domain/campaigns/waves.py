@@ -13,6 +13,8 @@ Retry = Literal["now", "later", "never"]
 
 _PERSON_OUT_OF_REACH = frozenset({"131026", "131050", "130472"})
 """The person has no WhatsApp, wants no marketing, or is part of an experiment of Meta's."""
+NO_CODE = "no_code"
+"""Names messages that failed without a code of Meta's."""
 _SAME_REFUSAL = frozenset({"parameters", "window_closed", "undeliverable", "opted_out", "experiment", "marketing_off"})
 """What helps against an error (`GraphError.help`) that the same message would meet again."""
 
@@ -51,7 +53,9 @@ def retry_of(reason: str) -> Retry:
 def codes_to_retry(failed: Iterable[str], named: Collection[str] | None) -> list[str]:
     """Returns the reasons with which recipients are tried again, of those that there are: the named ones; None: all
     that can succeed."""
-    return sorted(code for code in set(failed) if (code in named if named is not None else retry_of(code) != "never"))
+    if named is None:
+        return sorted(code for code in set(failed) if retry_of(code) != "never")
+    return sorted(code for code in set(failed) if (code or NO_CODE) in named)
 
 
 def retry_preview(

@@ -177,8 +177,8 @@ class CancelCampaign(CampaignBody):
 
 
 class StartWave(CampaignBody):
-    """Tries those again whose message failed. `codes`: only with these reasons (Meta's codes, or words); None: all that
-    can succeed."""
+    """Tries those again whose message failed. `codes`: only with these reasons (Meta's codes, or words, `no_code` for
+    none); None: all that can succeed."""
 
     codes: Annotated[tuple[NonEmptyId, ...], Field(min_length=1, max_length=100)] | None = None
 

@@ -14,6 +14,7 @@ from console.commands import CommandRequest, body, new_form, submit
 from console.dependencies import Dependencies
 from console.notices import kafka_unavailable, submitted
 from console.request import dialog
+from domain.campaigns.waves import NO_CODE
 from domain.command_bodies.campaigns import (
     CampaignCommand,
     CancelCampaign,
@@ -130,6 +131,7 @@ def _dialog(deps: Dependencies, id_: UUID, template: str, *, nothing: bool = Fal
         shown=view,
         nothing=nothing,
         texts=texts,
+        no_code=NO_CODE,
         directory=directory,
         form=new_form(),
         back=url_for("campaign.show", id_=id_),

@@ -255,6 +255,26 @@ def test_another_wave_takes_only_those_with_the_ticked_reasons(
     )
 
 
+def test_those_who_failed_without_a_code_are_offered_too(
+    console: Console, manager: Browser, room: CampaignRoom
+) -> None:
+    """Otherwise the dialog had nothing to tick, and no wave could be started."""
+    campaign = room.planned(2, state="finished")
+    becomes(room, campaign, 2, "failed")
+    becomes(room, campaign, 3, "failed", "131049")
+    shown = manager.get(f"/campaigns/{campaign.id}/wave").text
+    assert "Meta gave no reason" in shown
+    usual = {"form": str(uuid4()), "version": "0", "usual": ["no_code", "131049"]}
+    asked = manager.post(f"/campaigns/{campaign.id}/wave", "dialog", **usual, code=["no_code"])
+    (record,) = console.publisher.on("t")
+    assert ["no_code"] == json.loads(record.value)["codes"]
+    assert [("applied", None)] == done(console, asked)
+    room.run_worker()
+    assert {2: 2, 3: 1} == dict(
+        room.connection.execute("select row_no, wave from recipients where campaign_id = %b", [campaign.id]).fetchall()
+    )
+
+
 def test_what_it_has_cost_so_far_is_shown_once_prices_are_known(manager: Browser, room: CampaignRoom) -> None:
     campaign = room.planned(3, state="running")
     becomes(room, campaign, 2, "delivered")

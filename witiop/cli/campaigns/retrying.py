@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # the database driver is slow to import: `--help` does withou
 @click.option(
     "--codes",
     metavar="CODES",
-    help="Only with these reasons: Meta's codes, or words, comma separated (default: all that can succeed).",
+    help="Only with these reasons: Meta's codes, or words, `no_code` for none, comma separated (default: all that can "
+    "succeed).",
 )
 @click.option("--yes", is_flag=True, help="Try them again. Without it nothing is sent: this is the dry run.")
 @click.pass_obj

@@ -47,6 +47,13 @@ def test_the_preview_adds_up() -> None:
     assert (7, 0, 45, None) == (named.now, named.later, named.never, named.later_from)
 
 
+def test_those_that_failed_without_a_code_can_be_named_too() -> None:
+    assert [""] == codes_to_retry(["", "131026", "131049"], ["no_code"])
+    assert ["131049"] == codes_to_retry(["", "131049"], ["131049"])
+    counts = [RecipientCount(1, 0, "failed", "", 3), RecipientCount(1, 0, "failed", "131026", 4)]
+    assert 3 == retry_preview(counts, {}, None, None, ["no_code"]).total
+
+
 @given(st.lists(st.tuples(st.sampled_from(CODES), st.integers(1, 50)), max_size=12), st.data())
 def test_everybody_is_tried_now_or_later_or_never(failed: list[tuple[str, int]], data: st.DataObject) -> None:
     counts = [RecipientCount(wave, 0, "failed", code, n) for wave, (code, n) in enumerate(failed, 1)]
