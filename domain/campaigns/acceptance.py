@@ -17,6 +17,8 @@ from domain.sending.templates import Template, WrongParameters
 
 STARTS_AT_ONCE_WITHIN = timedelta(minutes=5)
 """A start at a time that was so long ago at most is a start now: people need a moment from the form to the button."""
+STARTS_WITHIN = timedelta(days=366)
+"""A start that is further away is a mistake in the year."""
 _MEDIA = ("image", "video", "document")
 _ANY = "x"
 
@@ -83,6 +85,8 @@ def start_refusal(body: StartCampaign, now: datetime) -> RefusedSend | None:
     """Returns what is wrong with the time of a start; None: nothing."""
     if body.at is not None and body.at < now - STARTS_AT_ONCE_WITHIN:
         return RefusedSend(Rejection.MALFORMED, "at: is in the past")
+    if body.at is not None and body.at > now + STARTS_WITHIN:
+        return RefusedSend(Rejection.MALFORMED, "at: is more than a year ahead")
     return None
 
 

@@ -9,6 +9,7 @@ from console.campaigns.new.draft import Draft, readable
 from console.commands import CommandRequest, submit
 from console.dependencies import Dependencies
 from console.request import translated, words
+from console.words import zone_meant
 from domain.campaigns.campaign import UNSTARTED
 from domain.command_bodies.campaigns import CancelCampaign
 from domain.contract.texts import gettext_noop
@@ -21,12 +22,14 @@ class WrongDraft(Exception):
 
 def ask_for(deps: Dependencies, draft: Draft, form: str) -> str:
     """Submits the command and returns its id; the campaign that the draft replaces is cancelled, unless it was started
-    meanwhile. Raises WrongDraft, and
-    PublishFailed: it is safe to ask again."""
+    meanwhile. Raises WrongDraft, and PublishFailed: it is safe to ask again."""
     if not draft.name:
         raise WrongDraft(translated(gettext_noop("Give the campaign a name.")))
     if draft.source == "file" and draft.column_of("phone") is None:
         raise WrongDraft(translated(gettext_noop("Say in which column the phones are.")))
+    if draft.zone and zone_meant(draft.zone) is None:
+        text = gettext_noop("Unknown time zone: type a city from the list, e.g. Rome, or leave it empty.")
+        raise WrongDraft(translated(text))
     try:
         command = readable(draft, words().zone)
     except ValidationError as wrong:
@@ -48,6 +51,7 @@ def _may_be_replaced(deps: Dependencies, campaign: UUID) -> bool:
 def _error(place: str) -> str:
     """What cannot be understood, by the place in the command where it stands."""
     for name, text in (
+        ("wrote", gettext_noop("A time was not understood.")),
         ("quiet", gettext_noop("Quiet hours need two times of day that differ.")),
         ("canary", gettext_noop("The first messages: a number from 0 to 100,000.")),
         ("cap_days", gettext_noop("Days since the last campaign: a number from 1 to 365.")),

@@ -269,9 +269,11 @@ def moment_typed(text: str, zone: ZoneInfo) -> datetime | None:
         return None
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def _moment(text: str, zone: ZoneInfo) -> datetime | str | None:
+    """The time that was typed; one that cannot be meant, such as of the year 26, as it was typed: the command refuses
+    it, where no filter at all would choose everybody."""
     found = moment_typed(text, zone)
-    return found if found and 2000 <= found.year <= 2200 else None
+    return found if found and 2000 <= found.year <= 2200 else text or None
 
 
 def _typed(text: str | None, zone: ZoneInfo) -> str:

@@ -19,6 +19,7 @@ from console.campaigns.page.standing import answers_of
 from console.commands import body, new_form
 from console.dependencies import Dependencies
 from console.request import target, translated, words
+from domain.campaigns.acceptance import STARTS_WITHIN
 from domain.campaigns.campaign import STARTABLE, Campaign, CampaignTemplate
 from domain.command_bodies.campaigns import StartCampaign
 from domain.contract.texts import gettext_noop
@@ -44,6 +45,8 @@ def start_pages(deps: Dependencies) -> Blueprint:
             at = moment_typed(request.form.get("at", ""), zone_of(campaign))
             if at is None or at < words().now.replace(second=0, microsecond=0):
                 return _start_page(deps, id_, translated(gettext_noop("Choose a time that is still to come.")), 422)
+            if at > words().now + STARTS_WITHIN:
+                return _start_page(deps, id_, translated(gettext_noop("Choose a time within a year.")), 422)
         about = {"campaign_id": id_, "expected_version": request.form.get("version", type=int)}
         in_own_time = at is not None and "own" in request.form
         return ask_campaign(deps, body(StartCampaign, **about, at=at, in_own_time=in_own_time), "campaign_start")

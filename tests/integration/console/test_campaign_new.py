@@ -4,10 +4,11 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -371,13 +372,17 @@ def test_a_start_is_scheduled_in_the_zone_that_the_page_names(
     campaign = room.planned(2, terms={"zone": "Europe/Rome"})
     start = f"/campaigns/{campaign.id}/start"
     assert "times are those of Europe/Rome" in manager.get(start).text
-    assert 303 == manager.submit(start, when="later", at="2099-01-02T10:00", own="1").status_code
+    day = datetime.now(UTC).date() + timedelta(days=40)
+    assert 303 == manager.submit(start, when="later", at=f"{day}T10:00", own="1").status_code
     assert [("applied", None)] == console.process_commands()
     found = room.campaign(campaign)
-    assert ("scheduled", datetime(2099, 1, 2, 9, tzinfo=UTC), True) == (found.state, found.start_at, found.in_own_time)
-    assert 'value="2099-01-02T10:00"' in manager.get(start).text
-    for at in ("", "2001-01-01T10:00", "tomorrow"):
+    at_ten = datetime.combine(day, time(10), ZoneInfo("Europe/Rome"))
+    assert ("scheduled", at_ten, True) == (found.state, found.start_at, found.in_own_time)
+    assert f'value="{day}T10:00"' in manager.get(start).text
+    for at in ("", "2001-01-01T10:00", "0026-12-24T10:00", "tomorrow"):
         assert 422 == manager.submit(start, when="later", at=at).status_code
+    for at in (f"{day.year + 2}-01-01T10:00", "9999-12-31T23:59"):
+        assert "Choose a time within a year." in manager.submit(start, when="later", at=at).text
 
 
 def test_the_check_says_how_many_people_meta_lets_the_company_reach(manager: Browser, room: CampaignRoom) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -186,7 +186,7 @@ def test_a_second_person_confirms_a_start(
 def test_a_start_is_confirmed_for_the_time_that_was_asked_for(
     console: Console, boss: Browser, room: CampaignRoom
 ) -> None:
-    at = datetime(2099, 1, 2, 9, tzinfo=UTC)
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=40)
     campaign = room.planned(2, state="unconfirmed", started_by=MANAGER, start_at=at)
     assert [("applied", None)] == done(console, boss.submit(f"/campaigns/{campaign.id}"))
     assert ("scheduled", at) == (state_of(room, campaign), room.campaign(campaign).start_at)

@@ -81,6 +81,13 @@ def test_a_start_is_not_in_the_past() -> None:
         assert refused == (start_refusal(body, NOW) is not None)
 
 
+def test_a_start_in_another_century_is_a_mistake_in_the_year() -> None:
+    """At the end of the calendar, times in other zones cannot be worked out at all."""
+    for year, refused in ((NOW.year + 1, False), (NOW.year + 2, True), (9999, True)):
+        at = NOW.replace(year=year, month=1, day=2)
+        assert refused == (start_refusal(StartCampaign(campaign_id=UUID(int=1), at=at), NOW) is not None)
+
+
 def test_tests_go_to_each_phone_once() -> None:
     assert ["393331234567"] == phones_of(["+39 333 1234567", "0039 333 1234567"])
     wrong = phones_of(["+39 333 1234567", "12"])
