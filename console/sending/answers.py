@@ -54,24 +54,24 @@ def answer_pages(deps: Dependencies) -> Blueprint:
     @pages.post("/conversations/<uuid:id_>/answer")
     @gate.open_to("signed_in")
     def answer(id_: UUID) -> ResponseReturnValue:
-        typed = Typed.read(request.form)
+        typed, expected = Typed.read(request.form), request.form.get("expected_last", "")
+        wrong = typed.wrong()
         with deps.connection() as conn:
             directory = deps.directory(conn)
             conversation = writable(deps, conn, id_)
             box = answer_box(deps, conn, conversation, directory)
-            if error := typed.wrong():
-                return _refused(box, typed, error, 422)
-            expected = request.form.get("expected_last", "")
-            fields = send_command(id_, typed.message(), reply_to=typed.reply_to, expected_last=expected)
-            command = body(SendMessage, **fields)
-            why = refusal(deps, conn, conversation, command, directory)
-        if why is not None:
-            return _refused(box, typed, refusal_text(why), 422)
+            if not wrong:
+                fields = send_command(id_, typed.message(), reply_to=typed.reply_to, expected_last=expected)
+                command = body(SendMessage, **fields)
+                why = refusal(deps, conn, conversation, command, directory)
+                wrong = refusal_text(why) if why is not None else ""
+        if wrong:
+            return _refused(deps, box, typed, wrong, 422)
         try:
             ids = submit(deps, request.form.get("form", ""), [CommandRequest(command, "send")])
         except PublishFailed:
             text = gettext_noop("Not sent: the message queue (Kafka) is not responding. Try again in a moment.")
-            return _refused(replace(box, expected_last=expected), typed, translated(text), 503)
+            return _refused(deps, replace(box, expected_last=expected), typed, translated(text), 503)
         with deps.connection() as conn:
             drafts.mark_sent(conn, id_, person().name, typed.text, ids[0])
         notice = submitted(deps, ids[0])
@@ -141,9 +141,12 @@ def _keep_draft(deps: Dependencies, id_: UUID) -> bool:
     return deps.is_typing_due(id_, words().now)
 
 
-def _refused(box: AnswerBox, typed: Typed, error: str, status: int) -> ResponseReturnValue:
-    """The box with everything that was typed. It has the form's own token, so sending it again is the same command
-    unless something was changed."""
+def _refused(deps: Dependencies, box: AnswerBox, typed: Typed, error: str, status: int) -> ResponseReturnValue:
+    """The box with everything that was typed, which is a draft from then on. It has the form's own token, so sending it
+    again is the same command unless something was changed."""
+    if typed.text.strip():
+        with deps.connection() as conn:
+            drafts.keep(conn, box.conversation.id, person().name, typed.text.replace("\0", ""))
     return render_box(with_typed(box, typed, error, request.form.get("form"))), status
 
 

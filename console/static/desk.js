@@ -14,8 +14,7 @@ const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant 
 export function startDesk({ connect, showError }) {
   const desk = byId("desk");
   if (!desk) return;
-  const page = sessionStorage.getItem("desk-page") ?? desk.dataset.page;  // kept when the page is loaded again
-  sessionStorage.setItem("desk-page", page);
+  const page = pageOf(desk);
   const bell = createBell(() => { showSound(); tell(); });
   const offers = startOffers(desk, bell);
 
@@ -74,6 +73,15 @@ export function startDesk({ connect, showError }) {
   startOpen(desk, connect);
   startFocus();
   startKeys(offers);
+}
+
+// The name by which the page tells of itself, kept when it is loaded again. Not while it is shown: a tab that is
+// duplicated copies what is kept, and would say of both that they cannot ring.
+function pageOf(desk) {
+  const page = sessionStorage.getItem("desk-page") ?? desk.dataset.page;
+  sessionStorage.removeItem("desk-page");
+  addEventListener("pagehide", () => sessionStorage.setItem("desk-page", page));
+  return page;
 }
 
 // Cards of offers: each has a ring that runs out, and the page rings while there is one.

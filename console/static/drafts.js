@@ -6,21 +6,19 @@ const KINDS = {
   "mail-form": ["to", "subject", "body"],
   answer: ["text", "reply_to", "button1", "button2", "button3"],
 };
+const MOST_KNOWN = 20;  // texts of one answer that the server may have while it does not respond
 
 export function startDrafts() {
   document.addEventListener("input", ({ target }) => {
     const form = target.closest?.("form"), kind = kindOf(form);
-    if (kind) keep("draft", kind, read(form, kind));
+    if (kind) keep("draft", kind, { ...read(form, kind), known: knownOf(form, kind) });
   });
-  document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt, xhr } }) => {
     const kind = kindOf(elt);
-    if (kind) keep("sent", kind, read(elt, kind));
+    if (kind) follow(elt, kind, xhr);
   });
-  document.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig, xhr } }) => {
-    if (!["panel", "answer", "desk-open"].includes(target?.id)) return;
-    const sent = kindOf(requestConfig?.elt);
-    if (sent && xhr.status < 400) sessionStorage.removeItem(key("draft", sent));
-    Object.keys(KINDS).forEach(restore);
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (["panel", "answer", "desk-open"].includes(target?.id)) Object.keys(KINDS).forEach(restore);
   });
   document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
     if (target?.id === "answer") restore("answer");
@@ -30,6 +28,16 @@ export function startDrafts() {
     all("#notices [data-restores]").forEach(writeAnswerAgain);
   }).observe(byId("notices"), { childList: true, subtree: true });
   Object.keys(KINDS).forEach(restore);
+
+  // The server has this text of an answer, or may have it soon: what is typed from then on follows it.
+  function noteKnown(of, text, isKept) {
+    const place = key("draft", "answer", of), draft = JSON.parse(sessionStorage.getItem(place));
+    if (!draft) return;
+    const [first, ...later] = [...draft.known, text];
+    const known = isKept ? [text] : [first, ...later.slice(-MOST_KNOWN)];
+    sessionStorage.setItem(place, JSON.stringify({ ...draft, known }));
+  }
+  return { noteKnown };
 }
 
 const conversation = () => document.querySelector("[data-open]")?.dataset.open;
@@ -42,7 +50,35 @@ function read(form, kind) {
   return Object.fromEntries(KINDS[kind].map((name) => [name, form.elements[name]?.value ?? ""]));
 }
 
-// What the server has filled in again, because it rejected it or was asked to, is newer than the draft.
+// What was sent is no draft any more, whichever conversation is open when the server has it; what was typed meanwhile is
+// one. This has to be known before the box is replaced.
+function follow(form, kind, xhr) {
+  const sent = read(form, kind), draft = key("draft", kind);
+  keep("sent", kind, sent);
+  xhr.addEventListener("readystatechange", () => {
+    if (xhr.readyState !== XMLHttpRequest.DONE || xhr.status < 200 || xhr.status >= 400) return;
+    sessionStorage.removeItem(draft);
+    const text = kind === "answer" && typedAfter(sent.text, form.elements.text?.value);
+    if (!text) return;
+    sessionStorage.setItem(draft, JSON.stringify({ text, known: [""] }));
+    setTimeout(() => {  // the box is there by then, and what stands in it is as good as typed there
+      if (key("draft", kind) === draft) formOf(kind)?.elements.text?.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  });
+}
+
+function typedAfter(sent, text = "") {
+  if (text === sent) return "";
+  return text.startsWith(sent) ? text.slice(sent.length).trimStart() : text;
+}
+
+// Texts that the server had when this draft was begun, or may have since.
+function knownOf(form, kind) {
+  return JSON.parse(sessionStorage.getItem(key("draft", kind)))?.known ?? [form.elements.text?.defaultValue ?? ""];
+}
+
+// What the server has filled in again, because it rejected it or was asked to, is newer than the draft, and so is what it
+// has from another page. What was typed here after the text that it shows, it had not kept when it was asked.
 function restore(kind) {
   const form = formOf(kind), draft = sessionStorage.getItem(key("draft", kind));
   const kept = kind === "answer" && draft && document.querySelector("[data-kept]");
@@ -50,8 +86,9 @@ function restore(kind) {
     kept.textContent = JSON.parse(draft).text;
     kept.parentElement.hidden = !kept.textContent;
   }
-  if (!form || !draft || form.parentElement.querySelector("[role=alert]") || form.elements.text?.value) return;
-  fill(form, JSON.parse(draft));
+  if (!form || !draft || form.parentElement.querySelector("[role=alert]")) return;
+  const fields = JSON.parse(draft), shown = form.elements.text?.value;
+  if (!shown || (form.elements.text.defaultValue === shown && fields.known?.includes(shown))) fill(form, fields);
 }
 
 function fill(form, fields) {

@@ -53,7 +53,8 @@ export function startQuick() {
   }
 
   function take(option) {
-    insert(option.dataset.text, text().selectionStart - asked()[2].length - 1);
+    const found = asked();
+    insert(option.dataset.text, found ? text().selectionStart - found[2].length - 1 : undefined);
   }
 
   document.addEventListener("input", ({ target }) => { if (target === text()) refresh(); });
@@ -82,4 +83,8 @@ export function startQuick() {
     insert(before === "" || /\s$/.test(before) ? "/" : " /");
   });
   document.addEventListener("focusout", ({ target }) => { if (target === text()) close(); });
+  // Where the cursor has left the shortcut, Enter is a line end again.
+  document.addEventListener("selectionchange", () => {
+    if (document.activeElement === text() && !asked()) close();
+  });
 }

@@ -88,6 +88,9 @@ def test_a_campaign_goes_from_its_template_to_the_customer_who_answered_and_was_
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_role("heading", name="Which column is what")).to_be_visible()
     expect(page.locator(".phone-bubble mark").first).to_be_visible()
+    page.locator("#row-next").press("Enter")
+    expect(page.locator("#row-before")).not_to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#row-next")).to_be_focused()  # for the next row by keyboard
     page.get_by_label("Name of the campaign").fill("Autumn service")
     page.locator("#column-3").select_option("")
     expect(page.locator("#draft-missing")).to_contain_text("Nothing fills in")

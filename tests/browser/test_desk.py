@@ -280,6 +280,46 @@ def test_quick_replies_open_with_a_slash_are_chosen_by_keys_and_fill_in_what_is_
         desk.get_by_role("button", name="Quick replies").click()
         expect(listbox.get_by_role("option")).to_have_count(3)
         assert [] == cut_off(desk)
+        desk.keyboard.press("Home")  # the cursor leaves the slash: Enter is a line end again
+        expect(listbox).to_be_hidden()
+        desk.keyboard.press("Enter")
+        assert answer.input_value().startswith("\nCiao Dina Fabbri")
+
+
+def test_d2_what_is_typed_just_before_a_reload_or_while_an_answer_is_sent_is_not_lost(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    customer = shop.customer("Gina Ferri")
+    shop.customer_writes(customer, "Siete aperti oggi?", ago="0:02")
+    with watched(agent) as desk:
+        gets_ready(desk)
+        answer = accepted(page, desk, customer)
+        answer.press_sequentially("Sì, fino")
+        expect(desk.get_by_text("Draft saved")).to_be_visible()
+        answer.press_sequentially(" alle 18")
+        desk.reload()  # before this is saved, so the server has the text without it
+        expect(answer).to_have_value("Sì, fino alle 18")
+        answer.press("Control+Enter")
+        desk.keyboard.type(" Venga pure")
+        expect(desk.locator(".msg.agent", has_text="Sì, fino alle 18")).to_be_visible()
+        expect(answer).to_have_value("Venga pure")
+        expect(desk.get_by_text("Draft saved")).to_be_visible()
+        desk.reload()
+        expect(answer).to_have_value("Venga pure")
+
+
+def test_a_page_keeps_its_name_when_it_is_loaded_again_and_a_copy_of_its_tab_has_another(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    """Otherwise the copy, which cannot ring yet, would say so of both."""
+    names: list[str] = []
+    with watched(agent) as desk:
+        desk.on("request", lambda request: names.append(request.post_data or "") if "/alive" in request.url else None)
+        gets_ready(desk)
+        assert desk.evaluate("sessionStorage.getItem('desk-page')") is None
+        with desk.expect_request("**/desk/alive"):
+            desk.reload()
+        assert 1 == len({name.partition("page=")[2].partition("&")[0] for name in names})
 
 
 def test_d2_a_window_that_ends_while_a_text_is_half_written_keeps_it_and_offers_a_template(

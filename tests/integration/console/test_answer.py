@@ -160,6 +160,17 @@ def test_if_the_customer_wrote_meanwhile_the_page_says_so_before_the_answer_goes
     assert [("applied", None)] == console.process_commands()
 
 
+def test_an_answer_that_is_refused_is_kept_also_if_the_page_is_closed_then(console: Console, boss: Browser) -> None:
+    """What is being sent is no draft (D2): refused, it is one again, on the server."""
+    row = console.office.customer_writes("two, please")
+    form = fields_of(boss, row)
+    console.office.customer_writes("no, three!", hours_ago=0.5)
+    boss.post(f"/conversations/{row}/answer", "answer", **form, text="Two are on their way")
+    assert ">Two are on their way</textarea>" in console.signed_in().get(f"/unmanaged?open={row}", "panel").text
+    boss.post(f"/conversations/{row}/answer", "answer", **fields_of(boss, row), text=" ")
+    assert ">Two are on their way</textarea>" in boss.get(f"/unmanaged?open={row}", "panel").text
+
+
 def test_a_conversation_that_somebody_else_accepted_is_theirs(console: Console, boss: Browser) -> None:
     row = console.office.customer_writes()
     form = fields_of(boss, row)
