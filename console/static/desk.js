@@ -11,7 +11,7 @@ const LETTERS = {
 };
 const TOO_SOON = 700;  // an Enter this early after an offer appeared was meant for something else
 
-export function startDesk({ connect, showError }) {
+export function startDesk({ connect, showError, lettersOff }) {
   const desk = byId("desk");
   if (!desk) return;
   const page = pageOf(desk);
@@ -72,7 +72,7 @@ export function startDesk({ connect, showError }) {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
   startOpen(desk, connect);
   startFocus();
-  startKeys(offers);
+  startKeys(offers, lettersOff);
 }
 
 // The name by which the page tells of itself, kept when it is loaded again. Not while it is shown: a tab that is
@@ -194,11 +194,11 @@ function selectorOf(element) {
 }
 
 // Captured, so that an Escape that closes a menu declines nothing.
-function startKeys(offers) {
+function startKeys(offers, lettersOff) {
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || byId("dialog-box").open || document.querySelector("details.menu[open]")) return;
     const typing = event.target.matches("input, textarea, select");
-    const button = key(event, typing, offers);
+    const button = key(event, typing, offers, lettersOff());
     if (!button) return;
     event.preventDefault();
     event.stopPropagation();
@@ -207,8 +207,8 @@ function startKeys(offers) {
   }, { capture: true });
 }
 
-// What a key presses, if anything.
-function key(event, typing, offers) {
+// What a key presses, if anything. `off`: letters alone press nothing.
+function key(event, typing, offers, off) {
   if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
     const lines = all("[data-line]");
     const here = lines.findIndex((line) => line.hasAttribute("aria-current"));
@@ -219,5 +219,5 @@ function key(event, typing, offers) {
   if (event.key === "Escape" && (!typing || event.target.closest(".offer"))) return offers.decline();
   if (typing) return null;
   if (event.key === "Enter" && !event.target.closest("a, button, summary")) return offers.accept();
-  return byId(LETTERS[event.key.toLowerCase()]);
+  return off ? null : byId(LETTERS[event.key.toLowerCase()]);
 }

@@ -6,12 +6,18 @@ const OFF = "keys-off";  // in localStorage, once the person has switched the le
 const BUTTONS = { t: "user", s: "skillset", e: "email" };
 
 export function startKeys() {
-  if (!byId("row-actions")) return;
   startSwitch();
+  if (byId("row-actions")) startList();
+  return { lettersOff };
+}
+
+const lettersOff = () => !!localStorage.getItem(OFF);
+
+function startList() {
   startSteps();
   startMovingOn();
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.isComposing || localStorage.getItem(OFF)) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.isComposing || lettersOff()) return;
     if (byId("dialog-box").open || document.querySelector("details.menu[open]")) return;
     if (event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
     if (press(event.key.toLowerCase())) event.preventDefault();
@@ -71,7 +77,7 @@ function act(what) {
 function startSwitch() {
   document.addEventListener("htmx:afterSwap", () => {
     const box = document.querySelector("[data-keys]");
-    if (box) box.checked = !localStorage.getItem(OFF);
+    if (box) box.checked = !lettersOff();
   });
   document.addEventListener("change", ({ target }) => {
     if (!target.matches("[data-keys]")) return;

@@ -27,7 +27,7 @@ document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}
 startCountdown();
 startSelection();
 startRecipients();
-startKeys();
+const { lettersOff } = startKeys();
 const { seek } = startMarks();
 const { showError } = startNotices();
 const { connect } = startLive({ showError });
@@ -38,7 +38,7 @@ startQuick();
 startRules();
 startSaving({ noteKnown });
 startUpload({ showError });
-startDesk({ connect, showError });
+startDesk({ connect, showError, lettersOff });
 startFind({ seek });
 startAlarms();
 startSetup();

@@ -231,6 +231,28 @@ def test_everything_on_the_desk_goes_by_keyboard_and_the_focus_is_where_the_next
         expect(desk.locator(".line", has_text=first.name)).to_be_focused()
 
 
+def test_letters_that_were_switched_off_press_nothing_on_the_desk_either(agent: BrowserContext) -> None:
+    """Speech recognition types them; the switch is the one of the lists."""
+    with watched(agent) as desk:
+        desk.goto("/desk")
+        dialog, switch = (
+            desk.get_by_role("dialog"),
+            desk.get_by_label("Use single letters as shortcuts in this browser"),
+        )
+        desk.locator("#main").focus()
+        desk.keyboard.press("?")
+        switch.uncheck()
+        desk.keyboard.press("Escape")
+        desk.keyboard.press("?")
+        expect(dialog).to_be_hidden()
+        desk.locator("#show-keys").click()
+        switch.check()
+        desk.keyboard.press("Escape")
+        desk.locator("#main").focus()
+        desk.keyboard.press("?")
+        expect(dialog).to_be_visible()
+
+
 def test_quick_replies_open_with_a_slash_are_chosen_by_keys_and_fill_in_what_is_known(
     page: Page, agent: BrowserContext, shop: Shop
 ) -> None:
