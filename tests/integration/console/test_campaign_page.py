@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -273,6 +274,25 @@ def test_those_who_failed_without_a_code_are_offered_too(
     assert {2: 2, 3: 1} == dict(
         room.connection.execute("select row_no, wave from recipients where campaign_id = %b", [campaign.id]).fetchall()
     )
+
+
+def test_everything_that_can_have_the_focus_keeps_it_while_the_page_is_brought_up_to_date(
+    manager: Browser, room: CampaignRoom
+) -> None:
+    """htmx gives the focus back by id, and these pages are replaced whenever a message was sent."""
+    campaign = room.planned(4, state="running")
+    for row, state, reason in ((2, "failed", "131026"), (3, "skipped", "phone_invalid"), (4, "skipped", "opted_out")):
+        becomes(room, campaign, row, state, reason)
+    becomes(room, campaign, 5, "unknown")
+    for address in (f"/campaigns/{campaign.id}", f"/campaigns/{campaign.id}/check"):
+        part = manager.get(address).text.partition('<div id="campaign-live"')[2].partition('<div id="listen"')[0]
+        found = re.findall(r"<(?:a|button|input|select|textarea)\b[^>]*>", part)
+        named = [re.search(r'\bid="([^"]+)"', each) for each in found if 'type="hidden"' not in each]
+        assert len(named) > 5
+        assert None not in named, address
+        ids = [each[1] for each in named if each is not None]
+        assert sorted({*ids}) == sorted(ids)
+        assert not any(" " in id_ for id_ in ids)
 
 
 def test_what_it_has_cost_so_far_is_shown_once_prices_are_known(manager: Browser, room: CampaignRoom) -> None:
