@@ -445,7 +445,7 @@ def test_what_the_commands_say_is_what_was_chosen(console: Console, manager: Bro
 
 def steps_of(page: str) -> list[str]:
     """Returns where the steps of a page lead."""
-    return [unescape(each) for each in re.findall(r'<a href="([^"]+)">\s*<i aria-hidden', page)]
+    return [unescape(each) for each in re.findall(r'<a href="([^"]+)"[^>]*>\s*<i aria-hidden', page)]
 
 
 @pytest.mark.parametrize("step", ["check", "start"])
