@@ -50,7 +50,7 @@ def dismissal(id_: UUID, version: int | None, batch: str | None = None, entries:
     why = request.form.get("why")
     if why not in WHYS:
         abort(400)
-    note = request.form.get("note", "").replace("\x00", "").strip()[:MAX_NOTE] or None
+    note = request.form.get("note", "").replace("\r\n", "\n").replace("\x00", "").strip()[:MAX_NOTE] or None
     command = body(
         Dismiss,
         conversation_id=id_,

@@ -33,7 +33,7 @@ def note_pages(deps: Dependencies) -> Blueprint:
     @pages.post(of_one)
     @gate.open_to("messages")
     def add(id_: UUID) -> ResponseReturnValue:
-        text = request.form.get("text", "").replace("\x00", "").strip()[:MAX_NOTE]
+        text = request.form.get("text", "").replace("\r\n", "\n").replace("\x00", "").strip()[:MAX_NOTE]
         if text:
             _require(deps, id_)
             note = uuid5(NAMESPACE_OID, f"{request.form.get('form', '')} {id_} {text}")

@@ -97,7 +97,8 @@ def bulk_pages(deps: Dependencies) -> Blueprint:
         with deps.connection() as conn:
             before = audit.requested_batch(conn, batch)
         reserves = mode == "split" and kind in _RECIPIENTS
-        slots = _sent(before, reserves) if before else _slots(deps, requests, 0 if reserves else len(requests))
+        n = len(requests)
+        slots = _sent(before, n, reserves) if before else _slots(deps, requests, 0 if reserves else n)
         now, rest = requests[:slots], requests[slots:]
         if reserves:
             now += _transfers(able[slots:], kind, batch, "exclusive")
@@ -236,10 +237,12 @@ def _mails(deps: Dependencies, able: Sequence[SeenConversation], batch: str) -> 
     return [mail_request(each) for each in mails]
 
 
-def _sent(before: Sequence[RequestedCommand], reserves: bool) -> int:
-    """How many commands of a batch were sent as they are when it was requested first. `reserves`: the others were
-    reserved; else they were held back."""
-    return sum(each.detail["what"] != "exclusive" if reserves else each.outcome != "held_back" for each in before)
+def _sent(before: Sequence[RequestedCommand], n: int, reserves: bool) -> int:
+    """How many of a batch's `n` commands were sent as they are, or were to be, when it was requested first. `reserves`:
+    the others were reserved; else they were held back, which was noted before any was sent."""
+    if reserves:
+        return sum(each.detail["what"] != "exclusive" for each in before)
+    return n - sum(each.outcome == "held_back" for each in before)
 
 
 def _slots(deps: Dependencies, requests: Sequence[CommandRequest], without: int) -> int:

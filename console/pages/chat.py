@@ -73,9 +73,10 @@ def chat_entries(
     transcript yet stand where they were asked for. `files`: of both."""
     words_ = {word_id(send.id): send for send in sends}
     known = {item.wamid: item for item in (*part.named, *part.transcript) if item.wamid}
-    reactions = _reactions(part.transcript)
     accepted = {fact for event in part.history if event.event == "accepted" for fact in event.because}
-    people = senders((*part.named, *part.transcript), part.conversation.group_id is not None)
+    is_group = part.conversation.group_id is not None
+    people = senders((*part.named, *part.transcript), is_group)
+    reactions = _reactions(part.transcript, people if is_group else {})
     found: list[ChatEntry] = []
     for item in part.transcript:
         if item.kind == "reaction" and (_target(item) in known or not _emoji(item)):
@@ -211,15 +212,17 @@ def _origin(extra: Mapping[str, Any]) -> str:
     return translated(text) % {"title": title}
 
 
-def _reactions(items: Sequence[TranscriptItem]) -> dict[str, dict[str, str]]:
-    """Message -> speaker -> emoji. The last reaction of each speaker counts; an empty one removes it."""
+def _reactions(items: Sequence[TranscriptItem], members: Mapping[FactId, str]) -> dict[str, dict[str, str]]:
+    """Message -> speaker -> emoji. The last reaction of each speaker counts; an empty one removes it. `members`: who
+    of a group's customers reacted."""
     found: dict[str, dict[str, str]] = {}
     for item in items:
         if item.kind == "reaction" and (of := _target(item)):
             by = found.setdefault(of, {})
-            by.pop(item.speaker, None)
+            who = members.get(item.id, item.speaker)
+            by.pop(who, None)
             if emoji := _emoji(item):
-                by[item.speaker] = emoji
+                by[who] = emoji
     return found
 
 

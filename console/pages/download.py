@@ -64,14 +64,15 @@ def download_list(deps: Dependencies, query: ListQuery, kind: str, *, is_desk: b
 
 def _filters(query: ListQuery, directory: Directory) -> list[str]:
     """What the list was filtered by, in words."""
+    which = query.filter
     status = {
         "active": gettext_noop("Active"),
         "closed": gettext_noop("Closed"),
         "dismissed": gettext_noop("Dismissed"),
     }.get(query.status or "")
     number = query.number and (directory.number(query.number).name or query.number)
-    answers = query.campaign and translated(gettext_noop("Only answers to the campaign"))
-    found = (status and translated(status), phrases.reason_short(query.reason), number, answers, query.q)
+    answers = which.campaign and translated(gettext_noop("Only answers to the campaign"))
+    found = (status and translated(status), phrases.reason_short(which.reason), number, answers, which.tag, query.q)
     return [each for each in found if each]
 
 

@@ -48,7 +48,7 @@ function startDialog(box) {
     if (shown) sayClosed(shown.dataset.closed, box);
     byId("dialog").replaceChildren();
     document.body.append(byId("notices"));
-    if (opener?.isConnected) opener.focus();
+    again(opener)?.focus();
     opener = null;
   });
   document.addEventListener("click", (event) => {
@@ -56,6 +56,13 @@ function startDialog(box) {
     event.preventDefault();
     box.close();
   });
+}
+
+// What the page has in place of what opened the dialog: it may have been brought up to date meanwhile.
+function again(opener) {
+  if (!opener || opener.isConnected) return opener;
+  const row = opener.closest("tr");
+  return (opener.id && byId(opener.id)) || (row?.id && byId(row.id)?.querySelector(".plus"));
 }
 
 // Others need not wait until the dialog is forgotten. Said again, in case a look of the dialog was under way.
@@ -102,6 +109,9 @@ function startPanel(reconnect) {
       opener = null;
     }
     reconnect();
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {  // a note or tag that had the focus is gone
+    if (target?.id === "kept" && document.activeElement === document.body) byId("kept-title")?.focus();
   });
   refresh();
 }

@@ -1,10 +1,11 @@
-// Mails and answers that are being written: one draft of each for every conversation, kept until it is sent, and again
-// when sending is undone or refused.
+// Mails, answers and notes that are being written: one draft of each for every conversation, kept until it is sent, and
+// again when sending is undone or refused.
 import { all, byId } from "./dom.js";
 
 const KINDS = {
-  "mail-form": ["to", "subject", "body"],
+  "mail-form": ["to", "subject", "body", "mask", "notes"],
   answer: ["text", "reply_to", "button1", "button2", "button3"],
+  "note-form": ["text"],
 };
 const MOST_KNOWN = 20;  // texts of one answer that the server may have while it does not respond
 
@@ -18,7 +19,7 @@ export function startDrafts() {
     if (kind) follow(elt, kind, xhr);
   });
   document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
-    if (["panel", "answer", "desk-open"].includes(target?.id)) Object.keys(KINDS).forEach(restore);
+    if (["panel", "answer", "desk-open", "kept"].includes(target?.id)) Object.keys(KINDS).forEach(restore);
   });
   document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
     if (target?.id === "answer") restore("answer");
@@ -43,11 +44,14 @@ export function startDrafts() {
 const conversation = () => document.querySelector("[data-open]")?.dataset.open;
 const key = (state, kind, of = conversation()) => `${state}:${kind}:${of}`;
 const keep = (state, kind, fields) => sessionStorage.setItem(key(state, kind), JSON.stringify(fields));
-const kindOf = (form) => Object.keys(KINDS).find((kind) => form?.matches?.(`form.${kind}`));
+const kindOf = (form) => conversation() && Object.keys(KINDS).find((kind) => form?.matches?.(`form.${kind}`));
 const formOf = (kind) => document.querySelector(`form.${kind}`);
 
 function read(form, kind) {
-  return Object.fromEntries(KINDS[kind].map((name) => [name, form.elements[name]?.value ?? ""]));
+  return Object.fromEntries(KINDS[kind].map((name) => {
+    const field = form.elements[name];
+    return [name, (field?.type === "checkbox" ? field.checked : field?.value) ?? ""];
+  }));
 }
 
 // What was sent is no draft any more, whichever conversation is open when the server has it; what was typed meanwhile is
@@ -58,7 +62,7 @@ function follow(form, kind, xhr) {
   xhr.addEventListener("readystatechange", () => {
     if (xhr.readyState !== XMLHttpRequest.DONE || xhr.status < 200 || xhr.status >= 400) return;
     sessionStorage.removeItem(draft);
-    const text = kind === "answer" && typedAfter(sent.text, form.elements.text?.value);
+    const text = kind !== "mail-form" && typedAfter(sent.text, form.elements.text?.value);
     if (!text) return;
     sessionStorage.setItem(draft, JSON.stringify({ text, known: [""] }));
     setTimeout(() => {  // the box is there by then, and what stands in it is as good as typed there
@@ -93,7 +97,9 @@ function restore(kind) {
 
 function fill(form, fields) {
   for (const [name, value] of Object.entries(fields)) {
-    if (form.elements[name]) form.elements[name].value = value;
+    const field = form.elements[name];
+    if (field?.type === "checkbox") field.checked = value;
+    else if (field) field.value = value;
   }
 }
 

@@ -45,7 +45,11 @@ export function startLive({ showError }) {
     source.addEventListener("still", () => { received(); results.request(); });
     source.addEventListener("changed", (event) => {
       received();
+      const row = document.activeElement.closest("#list tbody tr")?.id;
       htmx.swap(document.body, event.data, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+      // what had the focus may not be in the new row: nobody starts again at the top of the page for that
+      const isLost = row && document.activeElement === document.body;
+      if (isLost) byId(row)?.querySelector(".plus")?.focus({ preventScroll: true });
       htmx.trigger(document.body, "rows");
       const active = byId("counts")?.dataset.active;
       if (active) document.title = document.title.replace(/\(\d+\)/, `(${active})`);

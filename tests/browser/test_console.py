@@ -282,9 +282,13 @@ def test_a_half_written_mail_survives_and_is_open_again_when_its_sending_is_undo
     page.get_by_role("link", name="Send via email").click()
     for label, text in (("To", "partner@example.com"), ("Subject", "A customer waits"), ("Text", "Please call him.")):
         page.get_by_label(label, exact=True).fill(text)
+    hides = page.get_by_label("Hide phone numbers")
+    was_hiding = hides.is_checked()
+    hides.set_checked(not was_hiding)
     page.get_by_role("link", name="Info").click()
     page.get_by_role("link", name="Send via email").click()
     expect(page.get_by_label("Text", exact=True)).to_have_value("Please call him.")
+    expect(hides).to_be_checked(checked=not was_hiding)  # what was ticked is kept as what was written
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_label("Text", exact=True)).to_have_value("")
     said(page, "Email to partner@example.com will be sent").get_by_role("button", name="Undo").click()

@@ -165,6 +165,21 @@ def test_a_form_sent_again_gives_the_slots_to_the_same_conversations(console: Co
     assert "1 done · 2 rejected · 0 pending" in results(boss, answer)
 
 
+def test_what_waits_is_transferred_when_the_form_is_sent_again_after_kafka_was_away(
+    console: Console, boss: Browser
+) -> None:
+    """Its recalls are sent first, so nothing of the batch but what was held back is known then."""
+    rows = [console.office.customer_writes("1", f"39{n}") for n in range(3)]
+    console.office.presence("ben", "ready")
+    page = look(boss, "user", rows, reroutes="1").text
+    console.publisher.unreachable = True
+    assert 503 == boss.send(page, "dialog", to="ben", mode="immediate").status_code
+    console.publisher.unreachable = False
+    answer = boss.send(page, "dialog", to="ben", mode="immediate").text
+    console.process_commands()
+    assert "1 done · 2 rejected · 0 pending" in results(boss, answer)
+
+
 def test_results_of_a_skillset_say_which_member_got_it(console: Console, boss: Browser) -> None:
     console.office.presence("carla", "ready")
     answer = boss.send(look(boss, "skillset", write(console, 1)).text, "dialog", to="support", mode="immediate").text

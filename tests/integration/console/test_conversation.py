@@ -59,6 +59,25 @@ def test_the_lines_of_a_group_say_who_wrote_them(console: Console, boss: Browser
     assert ("Ada 393450001041" in panel, "Bea 393450001042" in panel) == (True, True)
 
 
+def test_each_member_of_a_group_has_a_reaction_of_their_own(console: Console, boss: Browser) -> None:
+    office = console.office
+    ada, bea = (
+        FactMaker(customer=Party(wa_id=phone, group_id="g77", name=name))
+        for name, phone in (("Ada", "393450001041"), ("Bea", "393450001042"))
+    )
+    said = ada.turn(office.hours_ago(1))
+    reactions = [
+        by.signal(office.hours_ago(hours)).model_copy(
+            update={"extra": {"reaction": {"message_id": said.wamid, "emoji": emoji}}}
+        )
+        for by, hours, emoji in ((ada, 0.5, "👎"), (bea, 0.4, "👍"))
+    ]
+    office.process(said, *reactions)
+    (row,) = ids(boss.get("/unmanaged").text)
+    panel = boss.get(f"/unmanaged?open={row}", "panel").text
+    assert ("👎" in panel, "👍" in panel) == (True, True)
+
+
 def test_an_unknown_conversation_is_reported_as_not_found(boss: Browser) -> None:
     answer = boss.get("/unmanaged?open=00000000-0000-0000-0000-000000000000", "panel")
     assert "Conversation not found." in answer.text

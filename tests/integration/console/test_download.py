@@ -152,6 +152,8 @@ def test_the_name_of_a_file_says_when_and_which_list(console: Console, boss: Bro
     day = f"unmanaged-{now:%Y-%m-%d}-"
     assert plain.startswith(f'"{day}') and plain.endswith('-Closed-caff--x.csv"')
     assert unquote(encoded.removeprefix("filename*=UTF-8''")).endswith("-Closed-caffè-x.csv")
+    of_tag = boss.get("/unmanaged.csv?status=closed&tag=urgent").headers["Content-Disposition"]
+    assert "-Closed-urgent.csv" in of_tag
 
 
 def test_texts_that_a_workbook_could_misread_arrive_as_they_are(console: Console, boss: Browser) -> None:
