@@ -1,7 +1,6 @@
 """What a conversation shows of the file in a message: a picture, a player, a download, or words that say why not."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -84,8 +83,8 @@ def map_url(extra: Mapping[str, Any]) -> str:
     place = extra.get("location")
     degrees = [place.get(name) for name in ("latitude", "longitude")] if isinstance(place, Mapping) else []
     match degrees:
-        case [int() | float() as north, int() | float() as east] if isfinite(north) and isfinite(east):
-            if abs(north) <= 90 and abs(east) <= 180:
+        case [int() | float() as north, int() | float() as east]:
+            if abs(north) <= 90 and abs(east) <= 180:  # neither infinite, nor NaN, nor an integer too large for a float
                 return f"https://www.openstreetmap.org/?mlat={north:.6f}&mlon={east:.6f}#map=17/{north:.6f}/{east:.6f}"
     return ""
 

@@ -16,9 +16,10 @@ from console.notices import back, kafka_unavailable, submitted
 from console.pages.recipients import first_choice, recipient_options
 from console.phrases import actor_name, owner_name, promised_to
 from console.request import dialog, translated
+from console.sending.box import refusal_text
 from console.sending.template_form import chosen_template, filled_form, template_message, wrong_with
 from console.table.rows import RowView, row_view
-from domain.commands import Recall, TransferOnReply
+from domain.commands import Recall, Rejection, TransferOnReply
 from domain.contract.texts import gettext_noop
 from domain.directory import Directory
 from domain.ports import PublishFailed
@@ -98,7 +99,9 @@ def deferred_pages(deps: Dependencies) -> Blueprint:
             row = _row(conn, deps.directory(conn), id_)
             template = chosen_template(templates_of_number(conn, row.of.phone_number_id))
         chosen = request.form.get("to", "")
-        if template is None or not chosen:
+        if template is None:  # another one is shown in its place, and must not be sent instead by pressing again
+            return _dialog(deps, id_, kind, refusal_text(Rejection.TEMPLATE_UNKNOWN), 422)
+        if not chosen:
             return _dialog(deps, id_, kind, translated(gettext_noop("Choose a recipient first.")), 422)
         if error := wrong_with(template, request.form):
             return _dialog(deps, id_, kind, error, 422)

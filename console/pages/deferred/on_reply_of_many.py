@@ -20,6 +20,7 @@ from console.pages.deferred.on_reply import HOURS
 from console.pages.recipients import agent_options, first_choice, skillset_options
 from console.phrases import rejection
 from console.request import dialog, person, target, translated, words
+from console.sending.box import refusal_text
 from console.sending.template_form import (
     FilledForm,
     chosen_template,
@@ -28,7 +29,7 @@ from console.sending.template_form import (
     template_message,
     wrong_with,
 )
-from domain.commands import TransferOnReply
+from domain.commands import Rejection, TransferOnReply
 from domain.contract.texts import gettext_noop
 from domain.ports import PublishFailed
 from domain.sending.templates import Template
@@ -66,8 +67,10 @@ def on_reply_of_many_pages(deps: Dependencies) -> Blueprint:
             return on_reply_dialog(deps, picked)
         with deps.connection() as conn:
             template = chosen_template(_templates(conn, picked))
+        if template is None:  # another one is shown in its place, and must not be sent instead by pressing again
+            return on_reply_dialog(deps, picked, refusal_text(Rejection.TEMPLATE_UNKNOWN), status=422)
         kind, _, chosen = request.form.get("to", "").partition(":")
-        if template is None or kind not in ("user", "skillset") or not chosen:
+        if kind not in ("user", "skillset") or not chosen:
             return on_reply_dialog(deps, picked, translated(gettext_noop("Choose a recipient first.")), status=422)
         if error := wrong_with(template, request.form):
             return on_reply_dialog(deps, picked, error, status=422)

@@ -146,3 +146,11 @@ def test_many_are_confirmed_by_their_number(console: Console, boss: Browser) -> 
 
 def test_without_a_template_the_dialog_says_so(console: Console, boss: Browser) -> None:
     assert "Meta has to approve one first" in open_dialog(boss, write(console, 1))
+
+
+def test_a_template_that_is_gone_is_named_before_another_is_sent_in_its_place(console: Console, boss: Browser) -> None:
+    templates(console)
+    page = open_dialog(boss, write(console, 2))
+    refused = press(boss, page, "send", template="withdrawn|en")
+    assert ("There is no such template" in refused, "Choose a recipient first." in refused) == (True, False)
+    assert [] == console.publisher.records
