@@ -132,7 +132,7 @@ const toEnd = () => {
 // What is being read stays where it is when earlier messages come in above it, and the end stays in view when new ones
 // arrive there.
 function startChat() {
-  let below = null, atEnd = false;
+  let below = null, atEnd = false, replies = "";
   document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
     const chat = byId("chat");
     if (target?.matches?.(".more") && chat) below = chat.scrollHeight - chat.scrollTop;
@@ -146,10 +146,15 @@ function startChat() {
   });
   document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target } }) => {
     const chat = byId("chat");
-    if (target?.id === "newest" && chat) atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 40;
+    if (target?.id !== "newest" || !chat) return;
+    atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 40;
+    replies = document.activeElement.dataset.reply ?? "";  // these links have no id, by which htmx keeps the focus
   });
   document.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
-    if (target?.id === "newest" && atEnd) toEnd();
+    if (target?.id !== "newest") return;
+    if (atEnd) toEnd();
+    const link = replies && target.querySelector(`[data-reply="${CSS.escape(replies)}"]`);
+    if (link) link.focus({ preventScroll: true });
   });
 }
 

@@ -48,7 +48,10 @@ class EntryCursor(NamedTuple):
         at, _, rest = text.partition("-")
         arrival, _, id_ = rest.partition("-")
         try:
-            return cls(_EPOCH + timedelta(microseconds=int(at)), int(arrival), UUID(id_))
+            number = int(arrival)
+            if not -(2**63) <= number < 2**63:  # nor could PostgreSQL compare it
+                raise ValueError(text)
+            return cls(_EPOCH + timedelta(microseconds=int(at)), number, UUID(id_))
         except (ValueError, OverflowError):
             raise CursorError("not a place in a conversation") from None
 
