@@ -49,6 +49,7 @@ export function startUpload({ showError }) {
       const answer = await post(address, fields, {}, mine.signal);
       location.assign((await answer.json()).next);
     } catch (error) {
+      if (sending !== mine) return;  // another file was chosen meanwhile, and the progress is that one's
       box.hidden = true;
       form.querySelector("input[type=file]").value = "";
       if (mine.signal.aborted) return;

@@ -15,6 +15,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from console.campaigns.new.upload import CHUNK_BYTES
+from infra.postgres.campaigns.pages import uploads
 from infra.postgres.campaigns.pages.uploads import uploaded
 from tests.support.campaign_pages import MANAGER, campaign_pages
 from tests.support.campaign_room import AUTUMN, CampaignRoom
@@ -160,6 +161,17 @@ def test_a_file_that_is_not_complete_or_somebody_elses_is_not_taken(
     )
     assert 204 == manager.http.post(f"{address}/1", data=b"b", headers=headers).status_code
     assert 200 == manager.post(address, size="3").status_code
+    assert 200 == manager.post(address, size="3").status_code
+
+
+def test_a_chunk_that_is_sent_again_counts_once_towards_the_largest_file(
+    manager: Browser, room: CampaignRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_FILE_BYTES", 3)
+    address = f"/campaigns/new/file/{uuid4()}"
+    headers = {"X-Form-Token": manager.token(), "Content-Type": "application/octet-stream"}
+    for number, content, status in ((0, b"aa", 204), (0, b"aa", 204), (1, b"b", 204), (1, b"b", 204), (2, b"c", 413)):
+        assert status == manager.http.post(f"{address}/{number}", data=content, headers=headers).status_code
     assert 200 == manager.post(address, size="3").status_code
 
 

@@ -42,7 +42,7 @@ def add_chunk(connection: Connection[Any], file: UUID, actor: str, number: int, 
         "insert into campaign_file_chunks (file_id, number, content) "
         "select f.id, %(number)b, %(content)b from campaign_files f where f.id = %(file)b and f.actor = %(actor)b "
         "and f.state = 'arriving' and (select coalesce(sum(length(c.content)), 0) from campaign_file_chunks c "
-        "where c.file_id = f.id) + length(%(content)b) <= %(most)b "
+        "where c.file_id = f.id and c.number <> %(number)b) + length(%(content)b) <= %(most)b "
         "on conflict (file_id, number) do update set content = excluded.content returning number",
         {"file": file, "actor": actor, "number": number, "content": content, "most": MAX_FILE_BYTES},
     ).fetchone()
