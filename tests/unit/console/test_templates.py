@@ -23,3 +23,10 @@ def test_no_page_polls_the_server() -> None:
     assert ["dialog_watch.html"] == [
         name for name, text in TEMPLATES.items() if re.search(r'hx-trigger="[^"]*\bevery\b', text)
     ]
+
+
+def test_every_form_that_sends_a_file_has_words_for_what_may_be_wrong_with_it() -> None:
+    forms = [form for text in TEMPLATES.values() for form in re.findall(r'<form id="upload"[^>]*>', text)]
+    assert 2 == len(forms)
+    for form in forms:
+        assert {"data-empty", "data-refused", "data-too-large"} <= set(re.findall(r"data-[a-z-]+", form)), form
