@@ -9,14 +9,20 @@ const KINDS = {
 };
 const MOST_KNOWN = 20;  // texts of one answer that the server may have while it does not respond
 
-export function startDrafts() {
+export function startDrafts({ showError }) {
   document.addEventListener("input", ({ target }) => {
     const form = target.closest?.("form"), kind = kindOf(form);
     if (kind) keep("draft", kind, { ...read(form, kind), known: knownOf(form, kind) });
   });
   document.addEventListener("htmx:beforeRequest", ({ detail: { elt, xhr } }) => {
     const kind = kindOf(elt);
-    if (kind) follow(elt, kind, xhr);
+    if (kind) follow(elt, kind, xhr, showError);
+  });
+  // The panel of the conversation that was left meanwhile must not take the place of the one that is open now.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { target, requestConfig: { elt } } = detail;
+    if (target?.id !== "panel" || elt.isConnected || !elt.matches("form.mail-form")) return;
+    detail.target = document.createElement("div");  // the notice in the answer is shown
   });
   document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
     if (["panel", "answer", "desk-open", "kept"].includes(target?.id)) Object.keys(KINDS).forEach(restore);
@@ -56,11 +62,16 @@ function read(form, kind) {
 
 // What was sent is no draft any more, whichever conversation is open when the server has it; what was typed meanwhile is
 // one. This has to be known before the box is replaced.
-function follow(form, kind, xhr) {
+function follow(form, kind, xhr, showError) {
   const sent = read(form, kind), draft = key("draft", kind);
   keep("sent", kind, sent);
   xhr.addEventListener("readystatechange", () => {
-    if (xhr.readyState !== XMLHttpRequest.DONE || xhr.status < 200 || xhr.status >= 400) return;
+    if (xhr.readyState !== XMLHttpRequest.DONE) return;
+    if (xhr.status < 200 || xhr.status >= 400) {  // a form that is not in the page any more cannot show what is wrong
+      const why = xhr.getResponseHeader("X-Console") ? "notSent" : "noAnswer";
+      if (!form.isConnected) showError(why, `left-${draft}`);
+      return;
+    }
     sessionStorage.removeItem(draft);
     const text = kind !== "mail-form" && typedAfter(sent.text, form.elements.text?.value);
     if (!text) return;

@@ -32,7 +32,7 @@ const { seek } = startMarks();
 const { showError } = startNotices();
 const { connect } = startLive({ showError });
 startDialogs({ reconnect: connect });
-const { noteKnown } = startDrafts();
+const { noteKnown } = startDrafts({ showError });
 startAnswer();
 startQuick();
 startRules();

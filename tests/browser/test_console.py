@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from domain.conversations.reasons import Reason
 from infra.local.ports import LOOPBACK, free_port
@@ -295,6 +295,29 @@ def test_a_half_written_mail_survives_and_is_open_again_when_its_sending_is_undo
     said(page, "the email will not be sent.")
     expect(page.get_by_label("Text", exact=True)).to_have_value("Please call him.")
     expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+
+
+def test_what_is_not_sent_after_its_conversation_was_left_is_said_there_and_kept(page: Page, shop: Shop) -> None:
+    first, second = shop.customer("Lia Prima"), shop.customer("Lia Seconda")
+    for customer in (first, second):
+        shop.customer_writes(customer, "Mi chiamate?")
+    page.goto("/unmanaged?q=Lia")
+    row_of(page, first.name).get_by_role("link", name=first.name, exact=True).click()
+    page.get_by_role("link", name="Send via email").click()
+    page.get_by_label("To", exact=True).fill("partner@example.com")
+    page.get_by_label("Text", exact=True).fill("Please call her.")
+    held: list[Route] = []
+    page.route("**/conversations/*/email", held.append)
+    page.get_by_role("button", name="Send", exact=True).click()
+    row_of(page, second.name).get_by_role("link", name=second.name, exact=True).click()
+    expect(page.get_by_role("heading", name=second.name)).to_be_visible()
+    held[0].fulfill(status=503, headers={"X-Console": "1"}, body="<p>refused</p>")
+    said(page, "Not sent: what you wrote is kept as a draft")
+    expect(page.get_by_role("heading", name=second.name)).to_be_visible()  # its panel is not replaced
+    page.unroute("**/conversations/*/email")
+    row_of(page, first.name).get_by_role("link", name=first.name, exact=True).click()
+    page.get_by_role("link", name="Send via email").click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("Please call her.")
 
 
 def test_a_transfer_can_be_undone_from_its_notice(page: Page, shop: Shop) -> None:
