@@ -99,7 +99,10 @@ def conversation_pages(deps: Dependencies) -> Blueprint:
         with deps.connection() as conn:
             asked, found = audit.requested_command(conn, str(command_id)), mails.find(conn, mail_id(str(command_id)))
         about = found[0].conversation_id if found else asked.conversation_id if asked else None
-        return _submit(deps, CommandRequest(Recall(mail_command_id=str(command_id)), "recall_mail", about=about))
+        undone = str(command_id)
+        return _submit(
+            deps, CommandRequest(Recall(mail_command_id=undone), "recall_mail", {"undone": undone}, about=about)
+        )
 
     @pages.post("/conversations/<uuid:id_>/email")
     @gate.open_to("actions")

@@ -96,7 +96,7 @@ def answer_pages(deps: Dependencies) -> Blueprint:
             about = asked.conversation_id if asked else found[0].conversation_id if found else None
             _require_reach(conn, mine, about)
         recalled = body(Recall, send_command_id=command_id)
-        return _submit(deps, CommandRequest(recalled, "recall_send", about=about))
+        return _submit(deps, CommandRequest(recalled, "recall_send", {"undone": command_id}, about))
 
     @pages.post("/messages/<uuid:id_>/resolve")
     @gate.open_to("signed_in")

@@ -8,6 +8,7 @@ const KINDS = {
   "note-form": ["text"],
 };
 const MOST_KNOWN = 20;  // texts of one answer that the server may have while it does not respond
+const MOST_SENT = 20;  // that can be written again
 
 export function startDrafts({ showError }) {
   document.addEventListener("input", ({ target }) => {
@@ -64,7 +65,6 @@ function read(form, kind) {
 // one. This has to be known before the box is replaced.
 function follow(form, kind, xhr, showError) {
   const sent = read(form, kind), draft = key("draft", kind);
-  keep("sent", kind, sent);
   xhr.addEventListener("readystatechange", () => {
     if (xhr.readyState !== XMLHttpRequest.DONE) return;
     if (xhr.status < 200 || xhr.status >= 400) {  // a form that is not in the page any more cannot show what is wrong
@@ -73,6 +73,7 @@ function follow(form, kind, xhr, showError) {
       return;
     }
     sessionStorage.removeItem(draft);
+    rememberSent(/id="command-([^"]+)"/.exec(xhr.responseText)?.[1], sent);
     const text = kind !== "mail-form" && typedAfter(sent.text, form.elements.text?.value);
     if (!text) return;
     sessionStorage.setItem(draft, JSON.stringify({ text, known: [""] }));
@@ -114,23 +115,36 @@ function fill(form, fields) {
   }
 }
 
+// What was sent, by its command: another text may be sent before this one is recalled or refused.
+const allSent = () => JSON.parse(sessionStorage.getItem("sent") ?? "[]");
+
+function rememberSent(command, fields) {
+  if (command) sessionStorage.setItem("sent", JSON.stringify([...allSent(), { command, fields }].slice(-MOST_SENT)));
+}
+
+const sentBy = (command) => allSent().find((each) => each.command === command)?.fields;
+
 // A mail that was recalled is opened again with what was typed.
 function writeMailAgain(notice) {
-  const { again, about } = notice.dataset;
+  const { again, about, undone } = notice.dataset, sent = sentBy(undone);
   delete notice.dataset.again;
-  const sent = sessionStorage.getItem(key("sent", "mail-form", about));
   if (!sent) return;
-  sessionStorage.setItem(key("draft", "mail-form", about), sent);
+  sessionStorage.setItem(key("draft", "mail-form", about), JSON.stringify(sent));
   htmx.ajax("GET", again, { target: "#panel", swap: "innerHTML" });
 }
 
-// An answer that was recalled or refused stands in its box again, unless another one is being written.
+// An answer that was recalled or refused stands in its box again. If another one is being written, a refused one is shown
+// in its notice; one that was recalled stands among the messages.
 function writeAnswerAgain(notice) {
-  const { about } = notice.dataset;
+  const { about, restores } = notice.dataset, sent = sentBy(restores), place = key("draft", "answer", about);
   delete notice.dataset.restores;
-  const sent = sessionStorage.getItem(key("sent", "answer", about));
+  if (!sent) return;
   const form = about === conversation() ? formOf("answer") : null;
-  if (!sent || form?.elements.text?.value) return;
-  sessionStorage.setItem(key("draft", "answer", about), sent);
-  if (form) fill(form, JSON.parse(sent));
+  const other = form ? form.elements.text?.value : JSON.parse(sessionStorage.getItem(place))?.text;
+  if (other) {
+    if (notice.matches(".rejected")) notice.querySelector("p").append(document.createElement("br"), sent.text);
+    return;
+  }
+  sessionStorage.setItem(place, JSON.stringify(sent));
+  if (form) fill(form, sent);
 }

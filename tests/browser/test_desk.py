@@ -330,6 +330,23 @@ def test_d2_what_is_typed_just_before_a_reload_or_while_an_answer_is_sent_is_not
         expect(answer).to_have_value("Venga pure")
 
 
+def test_of_two_answers_the_one_that_was_undone_stands_in_the_box_again(
+    page: Page, agent: BrowserContext, shop: Shop
+) -> None:
+    """Not the other one, which would be sent twice."""
+    customer = shop.customer("Rita Conti")
+    shop.customer_writes(customer, "A che ora chiudete?", ago="0:02")
+    with watched(agent) as desk:
+        gets_ready(desk)
+        answer = accepted(page, desk, customer)
+        for text in ("Alle otto", "Venga pure"):
+            answer.fill(text)
+            answer.press("Control+Enter")
+            expect(answer).to_have_value("")
+        desk.locator(".msg.agent", has_text="Alle otto").get_by_role("button", name="Undo").click()
+        expect(answer).to_have_value("Alle otto")
+
+
 def test_a_page_keeps_its_name_when_it_is_loaded_again_and_a_copy_of_its_tab_has_another(
     page: Page, agent: BrowserContext, shop: Shop
 ) -> None:

@@ -227,8 +227,11 @@ def test_a_message_can_be_undone_from_its_bubble_while_it_waits(console: Console
     panel = boss.get(f"/unmanaged?open={row}", "panel").text
     undo = re.search(r'action="(/messages/[^"]+/recall)"', panel)
     assert undo is not None
-    boss.post(undo[1], "notices", form="f")
+    notice = re.search(r'hx-get="(/commands/[^"]+)"', boss.post(undo[1], "notices", form="f").text)
     assert [("applied", None)] == console.process_commands()
+    assert notice is not None
+    undone = undo[1].split("/")[2]  # of all that was sent, the page writes this one again
+    assert f'data-restores="{undone}"' in boss.get(unescape(notice[1]), "notices").text
     assert [("oh no", "recalled, not sent")] == bubbles(boss, row)
     again = re.search(r'href="(/conversations/[^"]+/answer\?again=[^"]+)"', boss.get(f"/unmanaged?open={row}").text)
     assert again is not None
