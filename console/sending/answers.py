@@ -48,7 +48,8 @@ def answer_pages(deps: Dependencies) -> Blueprint:
             box = answer_box(deps, conn, writable(deps, conn, id_), deps.directory(conn))
             again = request.args.get("again", type=UUID)
             unsent = sends.find(conn, again) if again else None
-        text = (unsent[0].text if unsent and unsent[0].conversation_id == id_ else None) or box.typed.text
+        unsent_text = unsent[0].text if unsent and unsent[0].conversation_id == id_ else None
+        text = _with_unsent(box.typed.text, unsent_text or "")
         return render_box(with_typed(box, Typed(text, reply_to=request.args.get("reply_to", ""))))
 
     @pages.post("/conversations/<uuid:id_>/answer")
@@ -109,6 +110,13 @@ def answer_pages(deps: Dependencies) -> Blueprint:
         return _submit(deps, CommandRequest(command, command.as_, about=send.conversation_id))
 
     return pages
+
+
+def _with_unsent(typed: str, unsent: str) -> str:
+    """What the person is writing, and below it the text that is written again, once."""
+    if not typed or not unsent:
+        return typed or unsent
+    return typed if f"\n{typed}".endswith(f"\n{unsent}") else f"{typed}\n{unsent}"
 
 
 def _require_reach(conn: Connection[object], is_own: bool, conversation: UUID | None) -> None:

@@ -236,6 +236,8 @@ def test_a_message_can_be_undone_from_its_bubble_while_it_waits(console: Console
     again = re.search(r'href="(/conversations/[^"]+/answer\?again=[^"]+)"', boss.get(f"/unmanaged?open={row}").text)
     assert again is not None
     assert ">oh no</textarea>" in boss.get(unescape(again[1]), "answer").text
+    boss.post(f"/conversations/{row}/draft", text="One moment")
+    assert ">One moment\noh no</textarea>" in boss.get(unescape(again[1]), "answer").text
 
 
 @pytest.mark.parametrize(
