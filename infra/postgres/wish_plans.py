@@ -105,7 +105,7 @@ select c.id, k.root, c.phone_number_id,
   exists (
     select from wishes w join sends s on s.id = w.send_id
     where w.customer_id = k.root and w.phone_number_id = c.phone_number_id and w.state = 'waiting'
-      and w.ends_at > %(now)b and s.state not in ('failed', 'recalled', 'expired')
+      and w.ends_at > %(now)b and s.state not in ('failed', 'dropped', 'recalled', 'expired')
   )
 from conversations c join customers o on o.id = c.customer_id
 cross join lateral (select coalesce(o.merged_into, o.id) as root) k
