@@ -20,7 +20,7 @@ Cell = str | int | float | datetime | timedelta | None
 """`datetime`: without a time zone, as it is shown; None: an empty cell."""
 
 _ROWS_AT_ONCE, _PART_BYTES = 100, 64 * 1024
-_LONGEST_NAME, _LONGEST_TEXT = 31, 32_767
+_LONGEST_NAME, _LONGEST_TEXT, _LONGEST_HEAD = 31, 32_767, 250
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
@@ -184,7 +184,7 @@ def _start(sheet: Sheet) -> str:
 
 
 def _end(sheet: Sheet, rows: int) -> str:
-    head = _text(sheet.title.replace("&", "&&"))[:200]
+    head = _text(_page_head(sheet.title))
     return (
         f'</sheetData><autoFilter ref="A1:{_letters(len(sheet.columns) - 1)}{rows}"/>'
         '<pageMargins left="0.4" right="0.4" top="0.8" bottom="0.6" header="0.3" footer="0.3"/>'
@@ -192,6 +192,13 @@ def _end(sheet: Sheet, rows: int) -> str:
         f"<headerFooter><oddHeader>&amp;L{head}</oddHeader><oddFooter>&amp;R&amp;P / &amp;N</oddFooter></headerFooter>"
         "</worksheet>"
     )
+
+
+def _page_head(title: str) -> str:
+    """The head of a printed page, in which && is an ampersand, as long as Excel takes it."""
+    head = _cut(title.replace("&", "&&"), _LONGEST_HEAD)
+    is_halved = (len(head) - len(head.rstrip("&"))) % 2
+    return head[:-1] if is_halved else head
 
 
 def _row(number: int, cells: Sequence[Cell], text_style: int) -> str:
@@ -220,9 +227,14 @@ def _text(text: str) -> str:
     if not _SPECIAL.search(text) and len(text) <= _LONGEST_TEXT // 2:
         return text
     if len(text) > _LONGEST_TEXT // 2:
-        text = text.encode("utf-16-le", "replace")[: 2 * _LONGEST_TEXT].decode("utf-16-le", "ignore")
+        text = _cut(text, _LONGEST_TEXT)
     text = _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
     return escape(_ESCAPED.sub("_x005F_", text))
+
+
+def _cut(text: str, most: int) -> str:
+    """The text, with at most so many UTF-16 units."""
+    return text.encode("utf-16-le", "replace")[: 2 * most].decode("utf-16-le", "ignore")
 
 
 @cache
