@@ -98,7 +98,7 @@ class Sheet:
 def workbook(sheet: Sheet, rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
     """The parts of a file with one sheet: a header row that stays in place and can filter, then the rows."""
     file = _Parts()
-    name = _NOT_IN_NAMES.sub(" ", sheet.name)[:_LONGEST_NAME]
+    name = _sheet_name(sheet.name)
     text_style = _TEXT if sheet.is_text else 0
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", _CONTENT_TYPES)
@@ -143,6 +143,12 @@ class _Parts(io.RawIOBase):
             part = bytes(self._written)
             self._written.clear()
             yield part
+
+
+def _sheet_name(text: str) -> str:
+    """The text as Excel takes it for the name of a sheet: neither blank nor the one that it keeps for itself."""
+    name = _cut(_NOT_IN_NAMES.sub(" ", _NOT_XML.sub(" ", text)), _LONGEST_NAME).strip() or "–"
+    return f"{name}_" if name.casefold() == "history" else name
 
 
 def _book(name: str, columns: int, rows: int) -> str:

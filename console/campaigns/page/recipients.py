@@ -34,6 +34,8 @@ from infra.sheets.workbook import Cell
 
 _AT_ONCE = 2000
 _LONGEST_NUMBER = 9
+_HIGHEST_WAVE = 2**15 - 1
+"""As the database stores it, and the number of a variant."""
 _COLUMNS = (
     (gettext_noop("Row"), 8),
     (gettext_noop("Phone"), 22),
@@ -138,8 +140,8 @@ def recipient_filter(given: "MultiDict[str, str]") -> RecipientFilter:
         cell=cell if cell in FUNNEL_CELLS else None,
         state=state if state in RECIPIENT_STATES else None,
         reason=reason.replace("\0", "")[:60] if reason is not None else None,
-        wave=_number(given.get("wave", "")),
-        variant=_number(given.get("variant", "")),
+        wave=_number(given.get("wave", ""), _HIGHEST_WAVE),
+        variant=_number(given.get("variant", ""), _HIGHEST_WAVE),
     )
 
 
@@ -226,5 +228,6 @@ def _rows(text: str) -> int:
     return chosen_rows(text) or person().page_rows
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
+def _number(text: str, most: int = 10**_LONGEST_NUMBER) -> int | None:
+    is_one = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER
+    return int(text) if is_one and int(text) <= most else None

@@ -1,4 +1,4 @@
-"""The head of a workbook's printed pages has the title, which may be what somebody searched."""
+"""The head of a workbook's printed pages has the title, and its sheet a name: texts that people typed."""
 
 import io
 from datetime import UTC, datetime
@@ -23,3 +23,22 @@ def test_a_long_title_leaves_a_valid_file(sign: str, before: int) -> None:
     assert 255 >= len(head.encode("utf-16-le")) // 2
     assert title.startswith(shown.replace("&&", "&"))
     assert "&" not in shown.replace("&&", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("History", "History_"),
+        ("?/*", "–"),
+        ("a\x00[b]", "a  b"),
+        ("😀" * 31, "😀" * 15),
+        ("Autumn & co", "Autumn & co"),
+    ],
+)
+def test_what_a_campaign_is_called_names_a_sheet_that_excel_takes(typed: str, name: str) -> None:
+    sheet = Sheet(typed, "Rows", datetime(2026, 11, 30, tzinfo=UTC), [("A", 10)])
+    with ZipFile(io.BytesIO(b"".join(workbook(sheet, [])))) as archive:
+        root = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+    found = root.find(".//{*}sheet")
+    assert found is not None
+    assert name == found.get("name")
