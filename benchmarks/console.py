@@ -120,8 +120,10 @@ def _fill_words(connection: Connection[Any]) -> None:
     """Gives conversations the words of six messages, once: the last text of their own, and of five others. They are
     complete from then on."""
     if connection.execute("select from conversation_words limit 1").fetchone() is None:
+        connection.execute("set statement_timeout = 0")
         connection.execute(_FILL_WORDS)
         connection.execute("vacuum analyze conversation_words")
+        connection.execute("reset statement_timeout")
     connection.execute("update words_progress set searched_until = now() + interval '1 day', walked_at = now()")
 
 
