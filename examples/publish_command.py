@@ -21,11 +21,6 @@ parser.add_argument("command", help="e.g. transfer, recall, email, campaign.star
 parser.add_argument("data", help="JSON, see docs/events/schemas")
 args = parser.parse_args()
 secret = os.environ.get("WITIOP_COMMAND_SECRET") or parser.error("set WITIOP_COMMAND_SECRET, which signs commands")
-try:
-    data = dict(json.loads(args.data))
-except (ValueError, TypeError):
-    parser.error("data: not a JSON object")
-
 now, value, command_id = datetime.now(UTC), args.data.encode(), str(uuid4())
 signed = {  # in the order of the signature
     "ce_id": command_id,
@@ -38,7 +33,7 @@ signed = {  # in the order of the signature
 text = "".join(f"{header}\n" for header in signed.values()).encode() + value
 signature = "sha256=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
 headers = {**signed, "witiop_signature": signature, "ce_specversion": "1.0", "content-type": "application/json"}
-key = str(data.get("conversation_id") or data.get("campaign_id") or command_id).encode()
+key = str((data := json.loads(value)).get("conversation_id") or data.get("campaign_id") or command_id).encode()
 producer = KafkaProducer(bootstrap_servers=args.bootstrap, acks="all")
 producer.send(args.topic, value, key, [(name, text.encode()) for name, text in headers.items()]).get(timeout=20)
 producer.close()

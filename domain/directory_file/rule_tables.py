@@ -198,7 +198,7 @@ def _rule(table: Mapping[str, Any]) -> Rule:
         stop=table.get("stop", True),
         when=when,
         mail=RuleMail(tuple(mail["to"]), mail.get("subject", ""), mail.get("text", "")) if mail else None,
-        template=RuleTemplate(**template) if template else None,
+        template=RuleTemplate(**{"name": "", **template}) if template else None,
         transfer=_transfer(transfer) if transfer else None,
     )
 

@@ -25,8 +25,8 @@ REACHED_BY_CAMPAIGN: LiteralString = (
 
 ADDRESSES: LiteralString = (
     "(select {key} as value union select i.value from customers m cross join lateral ("
-    "select n.value from identities n where n.customer_id = m.id and n.phone_number_id = {number} "
-    "union all select n.value from identity_periods n where n.customer_id = m.id and n.phone_number_id = {number}"
+    "select k.value from identities k where k.customer_id = m.id and k.phone_number_id = {number} "
+    "union all select k.value from identity_periods k where k.customer_id = m.id and k.phone_number_id = {number}"
     ") i where " + MEMBERS + ")"
 )
 """Subquery for the phones and user ids of a person; `{0}`: the customer, or null."""

@@ -131,7 +131,8 @@ def subject_of(
         connection, "select id from conversations where customer_id = any(%(customers)b::uuid[])", ids
     )
     found = of_conversations(connection, conversations, customers, direct)
-    return replace(found, customers=tuple(sorted(customers)), values=tuple(sorted(values)))
+    silent = _column(connection, _SILENT, {"values": sorted(values)})
+    return replace(found, customers=tuple(sorted({*customers, *silent})), values=tuple(sorted(values)))
 
 
 def _values(connection: Connection[Any], customers: Collection[UUID], phone: str | None) -> set[str]:
@@ -155,6 +156,12 @@ _OF_OTHERS: LiteralString = (
     "having bool_and(holders.customer_id <> all(%(customers)b::uuid[]))"
 )
 """Addresses that others have now at all numbers: they changed hands."""
+_SILENT: LiteralString = """
+select i.customer_id from identities i where i.value = any(%(values)b::text[])
+  and not exists (select from conversations c where c.customer_id = i.customer_id)
+  and not exists (select from entries e where e.customer_id = i.customer_id and e.conversation_id is null)
+"""
+"""Who had these addresses before and never wrote: when somebody takes a phone over, nobody knows from whom."""
 _REACHED: LiteralString = (
     "select r.campaign_id, r.row_no, r.attempt::integer from (select distinct phone_number_id from campaigns) k "
     "join recipients r on r.phone_number_id = k.phone_number_id and r.address_key = any(%(values)b::text[]) "

@@ -188,8 +188,9 @@ def test_an_update_that_is_still_unreadable_becomes_a_dead_letter_of_its_own(con
 
 
 def test_an_update_that_is_too_large_for_a_record_stays_a_dead_letter(conn: Connection[Any]) -> None:
-    data = {"phone_number_id": "1", "customer": {"wa_id": "39333"}, "session_id": "s", "text": "x" * 4_200_000}
-    message = {**PRESENCE, "type": "witiop.softbot.message.sent.v1", "data": data}
+    options = [{"id": str(n), "title": "x" * 60_000} for n in range(100)]
+    data = {"phone_number_id": "1", "customer": {"wa_id": "393331234567"}, "session_id": "s", "options": options}
+    message = {**PRESENCE, "type": "witiop.softbot.menu.shown.v1", "data": data}
     publisher = FakePublisher()
     expected = "still unreadable: an update is too large for a record"
     assert [expected] == failures(conn, publisher, store(conn, json.dumps(message).encode(), "softbot"))
@@ -269,7 +270,7 @@ def test_a_broker_that_does_not_answer_is_reported_in_one_line(witiop: CommandLi
     witiop.set("WITIOP_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     finished = witiop("dead-letters", "replay", str(id_))
     assert (finished.code, finished.out, finished.err.count("\n")) == (3, "", 1)
-    assert finished.err.startswith("witiop: kafka: ")
+    assert finished.err.startswith("witiop: Kafka does not answer at 127.0.0.1:1 ")
     assert waiting(conn) == [id_]
 
 
