@@ -3,7 +3,7 @@
 
 import gettext
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -155,11 +155,8 @@ class Words:
 
     def by_plural_category(self, text: Callable[[int], str]) -> dict[str, str]:
         """The text for each plural category of the language, as JavaScript's Intl.PluralRules names them (`one`, `few`,
-        `other`, ...). `text` returns it for a number; a number of each category is looked for below 200."""
-        found: dict[str, str] = {}
-        for n in range(200):
-            found.setdefault(self.locale.plural_form(n), text(n))
-        return found
+        `other`, ...). `text` returns it for a number."""
+        return {category: text(n) for category, n in _plural_categories(self.language).items()}
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
@@ -168,6 +165,13 @@ class Words:
 @lru_cache
 def _locale(language: str) -> Locale:
     return Locale.parse(_REGIONS.get(language, language))
+
+
+@lru_cache
+def _plural_categories(language: str) -> Mapping[str, int]:
+    """Category -> a number of it, looked for below 200."""
+    locale = _locale(language)
+    return {locale.plural_form(n): n for n in reversed(range(200))}
 
 
 @lru_cache(_NUMBERS)
