@@ -5,14 +5,14 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from domain.conversations.reasons import Reason
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.simulator.bodies import BusinessNumber, SimulatedCustomer
 from tests.support.chromium import MISSING, program, signed_in
 from tests.support.hostile import FRAGMENTS
-from tests.support.pages import RULES, assert_accessible, choose, cut_off, only, row_of, said, violations, watched
+from tests.support.pages import RULES, assert_accessible, choose, cut_off, held, only, row_of, said, violations, watched
 from tests.support.shop import MANAGER, OTHER, PASSWORD, Shop
 
 LEFT_ALONE = {"Giulia Ferri", "Tom Whitfield", "Chiara Montanari", "Luca Marchetti", "Nina Walsh", "Oliver Grant"}
@@ -306,15 +306,13 @@ def test_what_is_not_sent_after_its_conversation_was_left_is_said_there_and_kept
     page.get_by_role("link", name="Send via email").click()
     page.get_by_label("To", exact=True).fill("partner@example.com")
     page.get_by_label("Text", exact=True).fill("Please call her.")
-    held: list[Route] = []
-    page.route("**/conversations/*/email", held.append)
-    page.get_by_role("button", name="Send", exact=True).click()
-    row_of(page, second.name).get_by_role("link", name=second.name, exact=True).click()
-    expect(page.get_by_role("heading", name=second.name)).to_be_visible()
-    held[0].fulfill(status=503, headers={"X-Console": "1"}, body="<p>refused</p>")
-    said(page, "Not sent: what you wrote is kept as a draft")
-    expect(page.get_by_role("heading", name=second.name)).to_be_visible()  # its panel is not replaced
-    page.unroute("**/conversations/*/email")
+    with held(page, "**/conversations/*/email") as asked:
+        page.get_by_role("button", name="Send", exact=True).click()
+        row_of(page, second.name).get_by_role("link", name=second.name, exact=True).click()
+        expect(page.get_by_role("heading", name=second.name)).to_be_visible()
+        asked[0].fulfill(status=503, headers={"X-Console": "1"}, body="<p>refused</p>")
+        said(page, "Not sent: what you wrote is kept as a draft")
+        expect(page.get_by_role("heading", name=second.name)).to_be_visible()  # its panel is not replaced
     row_of(page, first.name).get_by_role("link", name=first.name, exact=True).click()
     page.get_by_role("link", name="Send via email").click()
     expect(page.get_by_label("Text", exact=True)).to_have_value("Please call her.")

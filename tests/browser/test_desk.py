@@ -1,5 +1,6 @@
 """The agents' page in a real browser, on the real processes: an agent beside an administrator."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -324,10 +325,11 @@ def test_d2_what_is_typed_just_before_a_reload_or_while_an_answer_is_sent_is_not
         answer.press("Control+Enter")
         desk.keyboard.type(" Venga pure")
         expect(desk.locator(".msg.agent", has_text="Sì, fino alle 18")).to_be_visible()
-        expect(answer).to_have_value("Venga pure")
+        next_text = re.compile(r"^\s?Venga pure$")  # the first key may still meet the box of before
+        expect(answer).to_have_value(next_text)
         expect(desk.get_by_text("Draft saved")).to_be_visible()
         desk.reload()
-        expect(answer).to_have_value("Venga pure")
+        expect(answer).to_have_value(next_text)
 
 
 def test_of_two_answers_the_one_that_was_undone_stands_in_the_box_again(
