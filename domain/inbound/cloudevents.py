@@ -58,13 +58,9 @@ NumberId = Annotated[Id, AfterValidator(_phone_number_id)]
 """The id of a business number."""
 
 
-_SHORTEST_PHONE = 7
-"""Digits of a phone with its country code: fewer are an id of the sender's own, under which nobody would be found."""
-
-
 def _phone(value: str) -> str:
     phone = read_phone(value)
-    if len(phone or "") < _SHORTEST_PHONE and not is_user_id(value):
+    if phone is None and not is_user_id(value):
         raise PydanticCustomError("phone", "must be a phone with its country code, e.g. +39 333 1234567")
     return phone or value
 
