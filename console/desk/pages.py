@@ -163,7 +163,7 @@ def _show(deps: Dependencies, id_: UUID | None) -> ResponseReturnValue:
             shown = view.open_conversation(deps, conn, directory, id_, message=message)
             if shown is None:
                 abort(404)
-    template = "desk_open.html" if target() == "desk-open" else "desk.html"
+    template = "desk_opened.html" if target() == "desk-open" else "desk.html"
     return render_template(template, **_context(deps, own, shown), directory=directory, reasons=reasons)
 
 
