@@ -218,10 +218,10 @@ def _set_up_templates(app: Flask, deps: Dependencies) -> None:
 
 
 @lru_cache(512)
-def _address(_root: str, endpoint: str, **values: str) -> str:
+def _address(_root: str, endpoint: str, filename: str | None = None) -> str:
     """The address of a page or file that every page links to: sixty of them are most of what an empty page costs.
-    `_root`: below which path the console is."""
-    return url_for(endpoint, **values)
+    `_root`: below which path the console is; `filename`: of the endpoint `static`."""
+    return url_for(endpoint, filename=filename) if filename else url_for(endpoint)
 
 
 def _gettext(text: str, **values: object) -> Markup:
