@@ -596,7 +596,7 @@ def test_whose_window_ended_while_an_agent_had_them_the_agent_reaches_with_a_tem
     console.process_commands()
     anna.post(f"/desk/{again}/accept", "notices", form="g")
     console.process_facts()
-    assert "Your bike is</textarea>" in anna.get(f"/desk/{again}").text
+    assert "Your bike is ready</textarea>" in anna.get(f"/desk/{again}").text
     anna.post(f"/conversations/{again}/draft", text="")  # not wanted any more
     assert "Your bike is" not in anna.get(f"/desk/{again}").text
 

@@ -147,13 +147,13 @@ def test_a_workbook_freezes_and_filters_its_header_and_says_what_it_is(console: 
 
 def test_the_name_of_a_file_says_when_and_which_list(console: Console, boss: Browser) -> None:
     now = console.clock()
-    answer = boss.get("/unmanaged.csv?status=closed&q=caff%C3%A8+%22x")
+    answer, _ = boss.fetch("/unmanaged.csv?status=closed&q=caff%C3%A8+%22x")
     plain, encoded = answer.headers["Content-Disposition"].removeprefix("attachment; filename=").split("; ")
     day = f"unmanaged-{now:%Y-%m-%d}-"
     assert plain.startswith(f'"{day}') and plain.endswith('-Closed-caff--x.csv"')
     assert unquote(encoded.removeprefix("filename*=UTF-8''")).endswith("-Closed-caffè-x.csv")
-    of_tag = boss.get("/unmanaged.csv?status=closed&tag=urgent").headers["Content-Disposition"]
-    assert "-Closed-urgent.csv" in of_tag
+    answer, _ = boss.fetch("/unmanaged.csv?status=closed&tag=urgent")
+    assert "-Closed-urgent.csv" in answer.headers["Content-Disposition"]
 
 
 def test_texts_that_a_workbook_could_misread_arrive_as_they_are(console: Console, boss: Browser) -> None:
