@@ -56,50 +56,95 @@ def serve(
         signal.signal(signal.SIGHUP, lambda *_: os.write(write, _RENEW))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     with _listen(host, port) as listener:
-        workers = [_started(make, limits, listener) for _ in range(processes)]
+        workers = _Workers(make, limits, listener, processes)
         stopped = died = False
         while not (stopped or died):
-            ended = wait([read, *(worker.sentinel for worker in workers)])
-            asked = os.read(read, 1) if read in ended else b""
-            stopped, died = asked == _STOP, ended != [read]
+            asked, died = workers.wait(read)
+            stopped = asked == _STOP
             if asked == _RENEW and not died and renew is not None and (remade := renew()) is not None:
-                workers = _replaced(workers, remade, limits, listener)
-    _end(workers)
+                workers.replace(remade, read, write)
+    workers.end()
     if not stopped:
         raise SystemExit(1)
 
 
-def _started(
-    make: MakeServable, limits: RequestLimits, listener: socket.socket, ready: Connection | None = None
-) -> BaseProcess:
-    worker = multiprocessing.Process(target=_work, args=(make, limits, listener, ready), name="worker")
-    worker.start()
-    return worker
+class _Workers:
+    """The workers that serve, and those that leave: others took their place, or they could not take one."""
+
+    def __init__(self, make: MakeServable, limits: RequestLimits, listener: socket.socket, processes: int) -> None:
+        self._limits = limits
+        self._listener = listener
+        self._serving = [self._started(make) for _ in range(processes)]
+        self._leaving: list[BaseProcess] = []
+        self._gone_by = 0.0
+
+    def wait(self, asks: int) -> tuple[bytes, bool]:
+        """Waits until this process is asked for something or a worker ends. Returns what was asked for, and whether one
+        died that serves."""
+        self._leaving = [worker for worker in self._leaving if worker.is_alive()]
+        seconds = max(0.0, self._gone_by - time.monotonic()) if self._leaving else None
+        ended = wait([asks, *(worker.sentinel for worker in [*self._serving, *self._leaving])], seconds)
+        if not ended:
+            _kill(self._leaving)
+        return os.read(asks, 1) if asks in ended else b"", any(worker.sentinel in ended for worker in self._serving)
+
+    def replace(self, make: MakeServable, asks: int, ask: int) -> None:
+        """Starts others in the place of those that serve, which leave once the others can do their work. If one cannot,
+        or this process is to stop meanwhile, the others leave."""
+        others: list[BaseProcess] = []
+        waits: list[Connection] = []
+        for _ in self._serving:
+            ready, tell = multiprocessing.Pipe(duplex=False)
+            others.append(self._started(make, tell))
+            tell.close()
+            waits.append(ready)
+        are_ready = _are_ready(waits, asks, ask)
+        for each in waits:
+            each.close()
+        if are_ready:
+            log.info("server.workers_replaced")
+            self._serving, others = others, self._serving
+            self._leave(others, signal.SIGUSR1, RETIRE_SECONDS + _KILL_SECONDS)
+        else:
+            log.error("server.workers_not_replaced")
+            self._leave(others, signal.SIGTERM, _KILL_SECONDS)
+
+    def end(self) -> None:
+        """Ends all workers, and returns when they have ended."""
+        workers = [*self._serving, *self._leaving]
+        _tell(workers, signal.SIGTERM)
+        until = time.monotonic() + _KILL_SECONDS
+        for worker in workers:
+            worker.join(max(0.0, until - time.monotonic()))
+        _kill(workers)
+
+    def _leave(self, workers: Sequence[BaseProcess], number: signal.Signals, seconds: float) -> None:
+        _tell(workers, number)
+        self._leaving += workers
+        self._gone_by = time.monotonic() + seconds
+
+    def _started(self, make: MakeServable, ready: Connection | None = None) -> BaseProcess:
+        worker = multiprocessing.Process(target=_work, args=(make, self._limits, self._listener, ready), name="worker")
+        worker.start()
+        return worker
 
 
-def _replaced(
-    workers: Sequence[BaseProcess], make: MakeServable, limits: RequestLimits, listener: socket.socket
-) -> list[BaseProcess]:
-    """Replaces the workers. Returns those that serve now."""
-    fresh: list[BaseProcess] = []
-    waits: list[Connection] = []
-    for _ in workers:
-        ready, tell = multiprocessing.Pipe(duplex=False)
-        fresh.append(_started(make, limits, listener, tell))
-        tell.close()
-        waits.append(ready)
+def _are_ready(waits: Sequence[Connection], asks: int, ask: int) -> bool:
+    """Waits until all new workers are ready. Returns False if one is not, and when this process is to stop. What is
+    asked for meanwhile is asked for once more afterwards."""
     until = time.monotonic() + _READY_SECONDS + 5
-    # the end of a pipe without a word is that of its worker
-    are_ready = all(each.poll(max(0.0, until - time.monotonic())) and _is_told(each) for each in waits)
-    for each in waits:
-        each.close()
-    if not are_ready:
-        log.error("server.workers_not_replaced")
-        _end(fresh)
-        return list(workers)
-    _end(workers, signal.SIGUSR1, RETIRE_SECONDS + _KILL_SECONDS)
-    log.info("server.workers_replaced")
-    return fresh
+    left, asked = {*waits}, b""
+    while left and asked != _STOP:
+        heard = wait([asks, *left] if not asked else [*left], max(0.0, until - time.monotonic()))
+        if asks in heard:
+            asked = os.read(asks, 1)
+        told = [each for each in left if each in heard]
+        if not heard or not all(map(_is_told, told)):  # the end of a pipe without a word is that of its worker
+            break
+        left.difference_update(told)
+    if asked:
+        os.write(ask, asked)
+    return not left
 
 
 def _is_told(ready: Connection) -> bool:
@@ -119,16 +164,14 @@ def _listen(host: str, port: int) -> socket.socket:
     )
 
 
-def _end(
-    workers: Sequence[BaseProcess], number: signal.Signals = signal.SIGTERM, seconds: float = _KILL_SECONDS
-) -> None:
-    """Ends the workers by a signal; those that take longer than `seconds` are killed."""
+def _tell(workers: Sequence[BaseProcess], number: signal.Signals) -> None:
     for worker in workers:
         if worker.pid is not None and worker.is_alive():
             os.kill(worker.pid, number)
-    until = time.monotonic() + seconds
+
+
+def _kill(workers: Sequence[BaseProcess]) -> None:
     for worker in workers:
-        worker.join(max(0.0, until - time.monotonic()))
         if worker.is_alive():
             worker.kill()
             worker.join()

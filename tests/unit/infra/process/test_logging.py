@@ -3,9 +3,6 @@
 import io
 import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -16,7 +13,7 @@ import structlog
 from kafka.errors import KafkaConnectionError
 
 from infra.process.logging import PERSONAL, REMOVED, RepeatFilter, configure
-from tests.support.paths import ROOT
+from tests.support.own_process import run_python
 
 CANARY = "canary-4915112345678"
 
@@ -161,14 +158,7 @@ def test_an_exception_that_ends_a_thread_or_is_lost_is_logged_without_its_messag
         "thread = threading.Thread(target=fail, name='reader'); thread.start(); thread.join()\n"
         "Lost()\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    ended = run_python(program)
     events = [json.loads(line) for line in ended.stderr.splitlines()]
     assert [("thread.failed", "reader"), ("exception.lost", None)] == [
         (each["event"], each.get("thread")) for each in events

@@ -1,7 +1,5 @@
 """Traces are exported as one tree across processes, cost nothing where they are off, and nobody waits for them."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from time import monotonic
 
@@ -10,7 +8,7 @@ import pytest
 from infra.local.ports import LOOPBACK, free_port
 from infra.process.traces import Traces
 from tests.support.collector import Collector
-from tests.support.paths import ROOT
+from tests.support.own_process import run_python
 
 LONG = 2.5
 
@@ -72,5 +70,5 @@ def test_a_process_without_traces_imports_nothing_of_them() -> None:
         "import consumers.batches.batch_loop, consumers.handlers.conversations, consumers.handlers.commands\n"
         "sys.exit([name for name in sys.modules if name.startswith('opentelemetry')] or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_python(program)
     assert (0, "") == (done.returncode, done.stderr.strip())

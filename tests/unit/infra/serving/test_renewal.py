@@ -6,13 +6,12 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse
 
+import psutil
 import pytest
 from flask import Flask
 
@@ -20,18 +19,18 @@ from infra.local.ports import LOOPBACK, free_port
 from infra.serving.limits import RequestLimits
 from infra.serving.server import serve
 from infra.serving.worker import ServedApp
-from tests.support.paths import ROOT
+from tests.support.own_process import run_python
 from tests.support.waiting import wait_until
 
 
-def _saying(secret: str) -> ServedApp:
+def _saying(secret: str, is_ready: bool = True) -> ServedApp:
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [])
         return [secret.encode()]
 
     flask = Flask(__name__)
     flask.wsgi_app = app  # type: ignore[method-assign]  # the application itself is not the subject
-    return ServedApp(flask, lambda _: None, lambda: None)
+    return ServedApp(flask, lambda _: None, lambda: None, is_ready=lambda: is_ready)
 
 
 def _serve_with_an_early_signal(port: int) -> None:
@@ -63,6 +62,26 @@ def test_a_signal_that_comes_before_the_server_serves_is_carried_out_then() -> N
     assert 0 == server.exitcode
 
 
+def _serve_until_nothing_is_ready(port: int) -> None:
+    never = partial(_saying, "new", is_ready=False)
+    serve(partial(_saying, "old"), RequestLimits(100), host=LOOPBACK, port=port, renew=lambda: never)
+
+
+def test_a_stop_while_workers_are_replaced_does_not_wait_until_they_are() -> None:
+    """The platform kills a container ten seconds after it asked it to stop."""
+    port = free_port()
+    server = multiprocessing.Process(target=_serve_until_nothing_is_ready, args=(port,))
+    server.start()
+    wait_until(lambda: _said(port) == b"old")
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGHUP)
+    wait_until(lambda: len(psutil.Process(server.pid).children(recursive=True)) > 1)
+    server.terminate()
+    server.join(8)
+    assert 0 == server.exitcode
+    assert not _said(port)
+
+
 def test_a_worker_that_fails_says_so_in_the_log_without_the_message_of_the_error() -> None:
     """Python would print the message, which may quote a customer or a secret."""
     program = (
@@ -73,14 +92,7 @@ def test_a_worker_that_fails_says_so_in_the_log_without_the_message_of_the_error
         "logging.configure('info')\n"
         "serve(make, RequestLimits(100), host='127.0.0.1', port=0)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_python(program)
     assert 1 == ended.returncode
     (event,) = [json.loads(line) for line in ended.stderr.splitlines()]
     assert ("server.worker_failed", "critical") == (event["event"], event["level"])
@@ -96,7 +108,5 @@ def test_the_two_that_read_their_files_again_outlive_a_signal_while_they_start(p
         "line.witiop.main = lambda *_, **__: os.kill(os.getpid(), signal.SIGHUP)\n"
         "program.main()\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60, check=False
-    )
+    ended = run_python(program)
     assert code == ended.returncode
