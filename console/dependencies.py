@@ -102,6 +102,6 @@ class Dependencies:
         one costs no round trip. Raises psycopg_pool.PoolTimeout and psycopg.OperationalError."""
         return self.pool.connection()
 
-    def directory(self, conn: Connection[Any]) -> Directory:
-        """The current directory."""
-        return self._directories.read(conn, person().directory)
+    def directory(self, conn: Connection[Any], *, after: bool = False) -> Directory:
+        """The directory as it was when the request began; `after`: as it is now, because a change of it was seen."""
+        return self._directories.read(conn, None if after else person().directory)

@@ -109,7 +109,7 @@ def render_page(
     """Returns the page. `chosen`: id of the rule whose form is shown, empty: a new one; `fields`: of the form, None:
     no form; `base`: the version that it began with; `state`: of the draft that is shown or was saved; `problems`: by
     part of the form; `draft`: that the form goes on with; `added`: the part that was just added."""
-    directory = deps.directory(conn)
+    directory = deps.directory(conn, after=state is not None and state.state == "applied")
     ids = [rule.id for rule in directory.rules]
     counts = listing.act_counts(conn, ids, COUNTED, supervision())
     acts = listing.act_page(conn, _LATEST)

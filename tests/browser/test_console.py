@@ -399,13 +399,13 @@ def test_an_error_page_of_a_proxy_replaces_nothing_that_was_typed(page: Page, sh
     shop.customer_writes(customer, "Buonasera")
     row = only(page, customer)
     row.get_by_role("button", name="Transfer to a skillset").click()
-    page.route("**/transfer/*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    page.route("**/conversations/**", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     choose(page, "Officina", "Exclusive")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("The console is not responding. Nothing was lost: try again.")).to_be_visible()
     expect(dialog.get_by_role("radio", name="Officina")).to_be_checked()
     dialog.get_by_role("button", name="Close", exact=True).click()  # of the notice: within the dialog it can be reached
-    page.unroute("**/transfer/*")
+    page.unroute("**/conversations/**")
     dialog.get_by_role("button", name="Transfer", exact=True).click()
     said(page, "Reserved for Officina.")
 

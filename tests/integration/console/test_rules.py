@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
+from console.directory.editing import DraftStanding, standing
 from domain.facts import AgentMessage
 from domain.sending.templates import Template
 from infra.postgres.console import people
+from infra.postgres.directory_versions import DirectoryDraft
 from infra.postgres.sending.library import store_templates
 from tests.support.console import PASSWORD, QUICK, Browser, Console, hidden
 from tests.support.rule_room import RuleRoom, reserve
@@ -52,6 +56,24 @@ def test_nobody_has_written_a_rule_at_first(boss: Browser) -> None:
     page = boss.get("/rules").text
     assert ("No rule yet." in page, "Rules have done nothing yet." in page) == (True, True)
     assert 'href="/rules"' in boss.get("/unmanaged").text
+
+
+def test_a_page_that_says_saved_shows_what_was_saved(
+    console: Console, boss: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is saved while the page is being made."""
+    page = boss.get("/rules?new=1").text
+    page = boss.post("/rules/edit", **{**form_of(page), "add": "alone"}).text
+    typed = {**form_of(page), "name": "Evening rescue", "to": "skillset sales"}
+    answer = boss.post("/rules/edit", **{**typed, "do": "on"})
+
+    def saved_now(conn: Connection[Any], draft: DirectoryDraft) -> DraftStanding:
+        console.process_commands()
+        return standing(conn, draft)
+
+    monkeypatch.setattr("console.rules.pages.standing", saved_now)
+    page = boss.get(answer.headers["Location"]).text
+    assert ("Saved: it counts from now on." in page, 'aria-checked="true"' in page) == (True, True)
 
 
 def test_a_rule_is_written_tried_and_switched_on_and_then_acts(console: Console, room: RuleRoom, boss: Browser) -> None:
