@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg import Connection
 
-from console.directory.editing import DraftStanding, standing
 from domain.facts import AgentMessage
 from domain.sending.templates import Template
 from infra.postgres.console import people
-from infra.postgres.directory_versions import DirectoryDraft
+from infra.postgres.directory_versions import DirectoryDraft, find_draft
 from infra.postgres.sending.library import store_templates
 from tests.support.console import PASSWORD, QUICK, Browser, Console, hidden
 from tests.support.rule_room import RuleRoom, reserve
@@ -67,11 +67,11 @@ def test_a_page_that_says_saved_shows_what_was_saved(
     typed = {**form_of(page), "name": "Evening rescue", "to": "skillset sales"}
     answer = boss.post("/rules/edit", **{**typed, "do": "on"})
 
-    def saved_now(conn: Connection[Any], draft: DirectoryDraft) -> DraftStanding:
+    def found_later(conn: Connection[Any], draft: UUID) -> DirectoryDraft | None:
         console.process_commands()
-        return standing(conn, draft)
+        return find_draft(conn, draft)
 
-    monkeypatch.setattr("console.rules.pages.standing", saved_now)
+    monkeypatch.setattr("console.rules.pages.directory_versions.find_draft", found_later)
     page = boss.get(answer.headers["Location"]).text
     assert ("Saved: it counts from now on." in page, 'aria-checked="true"' in page) == (True, True)
 
