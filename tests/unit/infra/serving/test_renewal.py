@@ -104,6 +104,7 @@ def test_the_two_that_read_their_files_again_outlive_a_signal_while_they_start(p
     """The command is carried out by something that sends the signal."""
     program = (
         "import os, signal, sys, witiop.__main__ as program, witiop.cli.main as line\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # who started the tests may ignore it
         f"sys.argv = ['witiop', 'run', '{process}']\n"
         "line.witiop.main = lambda *_, **__: os.kill(os.getpid(), signal.SIGHUP)\n"
         "program.main()\n"
