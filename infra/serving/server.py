@@ -77,11 +77,15 @@ class _Workers:
         self._serving = [self._started(make) for _ in range(processes)]
         self._leaving: list[BaseProcess] = []
         self._gone_by = 0.0
+        self._is_replacing = False
 
     def wait(self, asks: int) -> tuple[bytes, bool]:
         """Waits until this process is asked for something or a worker ends. Returns what was asked for, and whether one
         died that serves."""
         self._leaving = [worker for worker in self._leaving if worker.is_alive()]
+        if self._is_replacing and not self._leaving:  # nobody accepts what is not valid any more
+            self._is_replacing = False
+            log.info("server.workers_replaced")
         seconds = max(0.0, self._gone_by - time.monotonic()) if self._leaving else None
         ended = wait([asks, *(worker.sentinel for worker in [*self._serving, *self._leaving])], seconds)
         if not ended:
@@ -102,7 +106,7 @@ class _Workers:
         for each in waits:
             each.close()
         if are_ready:
-            log.info("server.workers_replaced")
+            self._is_replacing = True
             self._serving, others = others, self._serving
             self._leave(others, signal.SIGUSR1, RETIRE_SECONDS + _KILL_SECONDS)
         else:
