@@ -24,6 +24,7 @@ _KILL_SECONDS = STOP_SECONDS + 2
 _READY_SECONDS = 10.0
 """How long a worker that replaces another may take until it can do its work."""
 _STOP, _RENEW = b".", b"r"
+_ENDING = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ def serve(
     A module-level function as `make` also works where processes are spawned. Workers end on their own when this process
     is killed. Must be called from the main thread, because it handles signals."""
     read, write = os.pipe()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, lambda *_: os.write(write, _STOP))
     if renew is not None:
         signal.signal(signal.SIGHUP, lambda *_: os.write(write, _RENEW))
@@ -129,7 +130,11 @@ class _Workers:
 
     def _started(self, make: MakeServable, ready: Connection | None = None) -> BaseProcess:
         worker = multiprocessing.Process(target=_work, args=(make, self._limits, self._listener, ready), name="worker")
-        worker.start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # until the worker has let go of this process's handlers
+        try:
+            worker.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         return worker
 
 
@@ -195,6 +200,7 @@ def _serve_in_worker(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the parent ends and replaces the workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return_large_blocks()
     served = make()
