@@ -5,6 +5,7 @@ memory with the pure rules, and written with one statement each (architecture.md
 are copied to the dead letters.
 """
 
+import collections
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -307,9 +308,11 @@ _New = dict[FactKey, tuple[FactItem, FactCustomer]]
 def _without_repeats(found: Iterable[tuple[FactItem, FactCustomer]]) -> tuple[_New, set[UUID]]:
     """Returns the facts of a batch, each once, and the ids of those that are WhatsApp messages. Of several copies the
     earliest arrival counts."""
+    each = [*found]
+    times = collections.Counter(item.fact.id for item, _ in each)
     first: dict[object, tuple[FactItem, FactCustomer]] = {}
-    for item, of in found:
-        key = _what(item.fact)
+    for item, of in each:
+        key = _what(item.fact) if times[item.fact.id] > 1 else item.fact.id
         if key not in first or item.fact.arrival < first[key][0].fact.arrival:
             first[key] = (item, of)
     new = {_key(item): (item, of) for item, of in first.values()}

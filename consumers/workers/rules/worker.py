@@ -38,7 +38,6 @@ from domain.rescue.acts import (
     RuleAct,
     act_id,
     after_result,
-    has_acted,
     issuer_of,
     to_do,
 )
@@ -289,13 +288,8 @@ class Rules:
     ) -> dict[UUID, RuleJudgement]:
         """Returns what rules say of each conversation. Where several fit by now, a look may have been missed: then it
         counts which of them began to fit first."""
-        passed = acts.passed(connection, ((each.conversation.id, each.stay.began) for each in found))
-        done: dict[UUID, set[str]] = {each.conversation.id: set() for each in found}
-        for id_, rule_id in passed:
-            done[id_].add(rule_id)
-        for each in found:
-            of = known.get(each.conversation.id, {})
-            done[each.conversation.id] |= {r.id for r in current.rules if has_acted(r, of.get(r.id, {}))}
+        stays: dict[UUID, int] = {each.conversation.id: each.stay.began for each in found}
+        done = acts.done(connection, current.rules, stays, known)
 
         def judged(each: SeenByRules, known_at: datetime | None = None) -> RuleJudgement:
             return judge(current.rules, each.seen, current, watermark, done[each.conversation.id], known_at)

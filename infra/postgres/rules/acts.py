@@ -1,6 +1,6 @@
 """What rules did. Raises psycopg errors."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -9,8 +9,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from domain.rescue.acts import RuleAct
-from domain.rules.rule import ActionKind
+from domain.rescue.acts import RuleAct, has_acted
+from domain.rules.rule import ActionKind, Rule
 from infra.postgres.connections.arrays import column_arrays
 
 
@@ -40,6 +40,20 @@ def passed(connection: Connection[Any], stays: Iterable[tuple[UUID, int]]) -> se
     known = sorted(stays)
     rows = connection.execute(_PASSED, column_arrays(known)) if known else ()
     return {(conversation, rule) for conversation, rule in rows}
+
+
+def done(
+    connection: Connection[Any],
+    rules: Sequence[Rule],
+    stays: Mapping[UUID, int],
+    known: Mapping[UUID, Mapping[str, Mapping[ActionKind, RuleAct]]],
+) -> dict[UUID, set[str]]:
+    """Returns the rules that have nothing more to do about conversations: they have acted, or were passed over.
+    `stays`: as for `passed`; `known`: what rules did about them (`by_rule`)."""
+    found = {id_: {rule.id for rule in rules if has_acted(rule, known.get(id_, {}).get(rule.id, {}))} for id_ in stays}
+    for id_, rule_id in passed(connection, stays.items()):
+        found[id_].add(rule_id)
+    return found
 
 
 def write_passed(connection: Connection[Any], passes: Iterable[tuple[UUID, str, int]]) -> None:

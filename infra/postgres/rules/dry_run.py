@@ -15,7 +15,6 @@ from domain.arrival import arrived_at
 from domain.conversations.reasons import Reason
 from domain.directory import Directory
 from domain.ids import first_conversation_id
-from domain.rescue.acts import has_acted
 from domain.rescue.replay import KnownEvent, KnownTurn, Replayed, ReplayedOutcome, acted_at, would_act_at
 from domain.rescue.seeing import Questions, TellLanguage
 from domain.rules.rule import Rule
@@ -124,17 +123,9 @@ class _Run(NamedTuple):
 
     def _done(self, found: Sequence[views.SeenByRules]) -> dict[UUID, set[str]]:
         """Returns the rules that have acted on these conversations, or were passed over."""
-        known = stored_acts.by_rule(stored_acts.acts_of(self.connection, [each.conversation.id for each in found]))
-        passed = stored_acts.passed(self.connection, ((each.conversation.id, each.stay.began) for each in found))
-        done: dict[UUID, set[str]] = {
-            each.conversation.id: {
-                rule.id for rule in self.rules if has_acted(rule, known.get(each.conversation.id, {}).get(rule.id, {}))
-            }
-            for each in found
-        }
-        for conversation, rule in passed:
-            done[conversation].add(rule)
-        return done
+        stays: dict[UUID, int] = {each.conversation.id: each.stay.began for each in found}
+        known = stored_acts.by_rule(stored_acts.acts_of(self.connection, stays))
+        return stored_acts.done(self.connection, self.rules, stays, known)
 
     def since(self, days: int, most: int, until: float) -> RuleTrial:
         now, questions = database_now(self.connection), Questions.of(self.rules)
